@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/collectives/recursive_doubling.h"
+
+#include <bit>
+
+#include "models/collectives/pieces.h"
+
+namespace lockstep::collectives {
+
+namespace {
+
+using schedule::Operator;
+using schedule::Slice;
+using schedule::Step;
+using schedule::StepIndex;
+using schedule::Verb;
+
+class RecursiveDoubling final : public schedule::StepSource {
+ public:
+  explicit RecursiveDoubling(const AllReduce& all_reduce)
+      : data_(all_reduce.data),
+        scratch_(all_reduce.scratch),
+        stream_(all_reduce.stream),
+        segments_(piece_count(data_.count, all_reduce.segment_elements)),
+        power_(static_cast<std::int32_t>(
+            std::bit_floor(static_cast<std::uint32_t>(all_reduce.ranks)))),
+        folded_(all_reduce.ranks - power_),
+        doublings_(static_cast<std::uint32_t>(
+            std::bit_width(static_cast<std::uint32_t>(power_)) - 1)) {}
+
+  Shape shape(Rank) const override {
+    return {doublings_ + (folded_ > 0 ? 2 : 0), 3 * segments_, 2};
+  }
+
+  void emit(Rank rank, std::uint32_t round, std::span<Step> slots) const override {
+    const std::uint32_t fold_rounds = folded_ > 0 ? 1 : 0;
+    const bool is_folded = rank < 2 * folded_;
+    const bool sits_out = is_folded && rank % 2 == 0;
+    for (std::uint32_t segment = 0; segment < segments_; ++segment) {
+      if (piece_of(data_, segment, segments_).count == 0) continue;
+      const std::span<Step> three = slots.subspan(3 * segment, 3);
+      if (round < fold_rounds) {
+        if (sits_out) send(three, rank + 1, segment);
+        else if (is_folded) receive_in_place(three, rank - 1, segment, Operator::Sum);
+      } else if (round < fold_rounds + doublings_) {
+        if (!sits_out) exchange(three, rank, round, segment);
+      } else if (sits_out) {
+        receive_in_place(three, rank + 1, segment, Operator::Replace);
+        three[kReceive].wait_for(index(0, segment, kSend));
+      } else if (is_folded) {
+        send(three, rank - 1, segment);
+        three[kSend].wait_for(index(round - 1, segment, kCombine));
+      }
+    }
+  }
+
+ private:
+  // The three slots of a segment in a round.
+  static constexpr std::uint32_t kSend = 0, kReceive = 1, kCombine = 2;
+
+  StepIndex index(std::uint32_t round, std::uint32_t segment, std::uint32_t slot) const {
+    return (round * segments_ + segment) * 3 + slot;
+  }
+  void send(std::span<Step> three, Rank to, std::uint32_t segment) const {
+    three[kSend] = {.verb = Verb::Send,
+                    .stream = stream_,
+                    .target = to,
+                    .from = piece_of(data_, segment, segments_)};
+  }
+  void receive_in_place(std::span<Step> three, Rank from, std::uint32_t segment,
+                        Operator combine) const {
+    three[kReceive] = {.verb = Verb::Recv,
+                       .combine = combine,
+                       .stream = stream_,
+                       .target = from,
+                       .into = piece_of(data_, segment, segments_)};
+  }
+
+  /// Sends the own data once the round before has added to them, receives the partner's into
+  /// scratch once the round before has used it, and adds when both have happened.
+  void exchange(std::span<Step> three, Rank rank, std::uint32_t round,
+                std::uint32_t segment) const {
+    const std::uint32_t fold_rounds = folded_ > 0 ? 1 : 0;
+    const Rank partner = real(virtual_of(rank) ^ (1 << (round - fold_rounds)));
+    const Slice arriving = piece_of(scratch_.part(0, data_.count), segment, segments_);
+    send(three, partner, segment);
+    three[kReceive] = {
+        .verb = Verb::Recv, .stream = stream_, .target = partner, .into = arriving};
+    three[kCombine] = {.verb = Verb::Combine,
+                       .combine = Operator::Sum,
+                       .from = arriving,
+                       .into = piece_of(data_, segment, segments_)};
+    if (round > 0) {
+      const bool after_fold = round == fold_rounds;
+      three[kSend].wait_for(index(round - 1, segment, after_fold ? kReceive : kCombine));
+      if (!after_fold) three[kReceive].wait_for(index(round - 1, segment, kCombine));
+    }
+    three[kCombine].wait_for(index(round, segment, kSend));
+    three[kCombine].wait_for(index(round, segment, kReceive));
+  }
+
+  /// The number of a rank among the 2^⌊lg p⌋ that take part in the doubling, and back.
+  std::int32_t virtual_of(Rank rank) const {
+    return rank < 2 * folded_ ? rank / 2 : rank - folded_;
+  }
+  Rank real(std::int32_t number) const {
+    return number < folded_ ? 2 * number + 1 : number + folded_;
+  }
+
+  Slice data_;
+  Slice scratch_;
+  std::uint8_t stream_;
+  std::uint32_t segments_;
+  std::int32_t power_;   // 2^⌊lg p⌋
+  std::int32_t folded_;  // p − power
+  std::uint32_t doublings_;
+};
+
+}  // namespace
+
+std::shared_ptr<const schedule::StepSource> make_recursive_doubling(const AllReduce& all_reduce) {
+  return std::make_shared<RecursiveDoubling>(all_reduce);
+}
+
+Time recursive_doubling_closed_form(std::int32_t ranks, std::uint64_t count,
+                                    const IdealNetwork& network) {
+  if (count == 0) return {};
+  const auto p = static_cast<std::uint32_t>(ranks);
+  const int rounds = std::bit_width(p) - 1 + (std::has_single_bit(p) ? 0 : 2);
+  return rounds * (network.latency + transfer_time(4 * count, network.bytes_per_second));
+}
+
+}  // namespace lockstep::collectives

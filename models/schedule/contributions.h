@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Sets of ranks whose contributions a symbolic value contains.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "models/base/ids.h"
+#include "models/schedule/schedule.h"
+
+namespace lockstep::schedule {
+
+/// A set that was met before, by number; equal sets have equal numbers.
+using SetId = std::uint32_t;
+
+/// All the sets of one proof, each stored once: a schedule makes few different ones.
+class Contributions {
+ public:
+  /// What may be wrong with a value besides the ranks that it lacks; a sum inherits it.
+  enum Flaw : std::uint64_t {
+    kTwice = 1,      // some rank was added more than once
+    kMaximum = 2,    // not a sum
+    kForeign = 4,    // contains something that is no contribution
+    kMisplaced = 8,  // contains another element's contributions
+    kUnwritten = 16  // nothing was ever written there
+  };
+
+  explicit Contributions(std::int32_t ranks);
+
+  static constexpr SetId unwritten() { return 0; }
+  static constexpr SetId foreign() { return 1; }
+  SetId own(Rank rank) const { return first_own_ + static_cast<SetId>(rank); }
+
+  bool is_empty(SetId set) const;  // of ranks
+  bool overlap(SetId a, SetId b) const;
+  std::uint64_t flaws(SetId set) const { return words_[set * stride_ + stride_ - 1]; }
+  /// All ranks once, and no flaw.
+  bool is_complete(SetId set) const;
+  /// Both together under `combine` (not Replace), with `flaws` besides.
+  SetId join(SetId a, SetId b, Operator combine, std::uint64_t flaws);
+  /// What is wrong with it: "lacks ranks 1, 2", "was never written".
+  std::string fault(SetId set) const;
+
+ private:
+  SetId intern(const std::vector<std::uint64_t>& words);
+  bool has(SetId set, Rank rank) const;
+
+  std::int32_t ranks_;
+  std::size_t stride_;  // words per set: a bit per rank, then a word of flaws
+  SetId first_own_;
+  std::vector<std::uint64_t> words_;
+  std::unordered_multimap<std::uint64_t, SetId> by_hash_;
+  std::unordered_map<std::uint64_t, SetId> sums_;  // of sets without an overlap, by both numbers
+  std::vector<std::uint64_t> work_;
+};
+
+}  // namespace lockstep::schedule

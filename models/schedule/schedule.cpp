@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/schedule/schedule.h"
+
+#include "models/base/errors.h"
+
+namespace lockstep::schedule {
+
+std::uint64_t bytes_of(ElementType type) {
+  switch (type) {
+    case ElementType::Float32:
+      return 4;
+  }
+  return 0;
+}
+
+void Step::wait_for(StepIndex step) {
+  LOCKSTEP_CHECK(after_count < after.size(), "a step waits for at most three others");
+  after[after_count++] = step;
+}
+
+StepList::StepList(std::vector<std::vector<Step>> lists) : lists_(std::move(lists)) {
+  LOCKSTEP_CHECK(!lists_.empty(), "a step list needs a list");
+}
+
+const std::vector<Step>& StepList::of(Rank rank) const {
+  return lists_.size() == 1 ? lists_.front() : lists_.at(static_cast<std::size_t>(rank));
+}
+
+StepSource::Shape StepList::shape(Rank rank) const {
+  const auto count = static_cast<std::uint32_t>(of(rank).size());
+  return {count, 1, std::max(count, 1u)};
+}
+
+void StepList::emit(Rank rank, std::uint32_t round, std::span<Step> slots) const {
+  slots.front() = of(rank)[round];
+}
+
+std::vector<Step> steps_of(const Fragment& fragment, Rank rank) {
+  const StepSource::Shape shape = fragment.steps->shape(rank);
+  std::vector<Step> steps(std::size_t{shape.rounds} * shape.steps_per_round);
+  for (std::uint32_t round = 0; round < shape.rounds; ++round)
+    fragment.steps->emit(rank, round,
+                         std::span(steps).subspan(std::size_t{round} * shape.steps_per_round,
+                                                  shape.steps_per_round));
+  return steps;
+}
+
+std::string describe(const Schedule& schedule, Rank rank, std::uint32_t fragment, StepIndex step) {
+  return "rank " + std::to_string(rank) + ", " + schedule.fragments[fragment].name + ", step " +
+         std::to_string(step);
+}
+
+namespace {
+
+std::string name_of(Operator combine) {
+  switch (combine) {
+    case Operator::Replace:
+      return "replacing";
+    case Operator::Sum:
+      return "adding";
+    case Operator::Max:
+      return "taking the maximum";
+  }
+  return "";
+}
+
+std::string name_of(const Schedule& schedule, const Slice& slice) {
+  const std::string buffer = slice.buffer < schedule.buffers.size()
+                                 ? schedule.buffers[slice.buffer].name
+                                 : "buffer " + std::to_string(slice.buffer);
+  return buffer + "[" + std::to_string(slice.first) + ", " + std::to_string(slice.end()) + ")";
+}
+
+}  // namespace
+
+std::string describe(const Schedule& schedule, const Step& step) {
+  const std::string stream = " (stream " + std::to_string(step.stream) + ")";
+  switch (step.verb) {
+    case Verb::Nothing:
+      return "nothing";
+    case Verb::Compute:
+      return "compute work " + std::to_string(step.target);
+    case Verb::Send:
+      return "send " + name_of(schedule, step.from) + " to " + std::to_string(step.target) + stream;
+    case Verb::Recv:
+      return "receive " + name_of(schedule, step.into) + " from " + std::to_string(step.target) +
+             ", " + name_of(step.combine) + stream;
+    case Verb::Combine:
+      return "combine " + name_of(schedule, step.from) + " into " + name_of(schedule, step.into) +
+             ", " + name_of(step.combine);
+  }
+  return "";
+}
+
+}  // namespace lockstep::schedule

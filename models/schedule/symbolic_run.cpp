@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/schedule/symbolic_run.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "models/schedule/contributions.h"
+#include "models/schedule/interval_map.h"
+
+namespace lockstep::schedule {
+
+namespace {
+
+/// What an element holds: whose contributions, and to which element of the contract's buffer. The
+/// latter is kept as the distance from the element's own place, which is alike along a run.
+struct Content {
+  SetId set = Contributions::unwritten();
+  std::int64_t shift = 0;
+  friend bool operator==(const Content&, const Content&) = default;
+};
+
+/// A run of elements on its way: `origin` is the element that the first of them contributes to.
+struct Piece {
+  std::uint64_t count;
+  SetId set;
+  std::int64_t origin;
+};
+
+class SymbolicRun {
+ public:
+  SymbolicRun(const Unrolled& unrolled, const Messages& messages, const Contract& contract,
+              Findings& findings)
+      : unrolled_(unrolled),
+        messages_(messages),
+        contract_(contract),
+        findings_(findings),
+        sets_(unrolled.schedule().ranks),
+        under_way_(unrolled.size()) {
+    const std::vector<Buffer>& buffers = unrolled.schedule().buffers;
+    for (Rank rank = 0; rank < unrolled.schedule().ranks; ++rank)
+      for (std::uint32_t b = 0; b < buffers.size(); ++b)
+        contents_.emplace_back(buffers[b].count,
+                               Content{b == contract.buffer && contract.holds_contributions_at_start
+                                           ? sets_.own(rank)
+                                           : Contributions::unwritten()});
+  }
+
+  void happen(Event event) {
+    const StepId id = event / 2;
+    const bool starts = event == start_of(id);
+    const Step& step = unrolled_.step(id);
+    switch (step.verb) {
+      case Verb::Nothing:
+        break;
+      case Verb::Compute:
+        if (starts) compute(id, step);
+        break;
+      case Verb::Send:
+        if (starts) under_way_[id] = read(id, step.from, "sends");
+        break;
+      case Verb::Recv:
+        if (!starts) {
+          const std::vector<Piece> pieces = std::exchange(under_way_[messages_.mate[id]], {});
+          write(id, pieces, step.into, step.combine);
+        }
+        break;
+      case Verb::Combine:
+        if (starts) write(id, read(id, step.from, "combines"), step.into, step.combine);
+        break;
+    }
+  }
+
+  /// Once all events have happened.
+  void check_result() {
+    const Slice& slice = contract_.slice;
+    for (Rank rank = 0; rank < unrolled_.schedule().ranks; ++rank) {
+      const std::string fault = first_fault(rank, slice);
+      if (!fault.empty()) findings_.add_general(rank, "at the end, " + fault);
+    }
+  }
+
+ private:
+  IntervalMap<Content>& contents(Rank rank, std::uint32_t buffer) {
+    return contents_[static_cast<std::size_t>(rank) * unrolled_.schedule().buffers.size() + buffer];
+  }
+  Rank rank_of(StepId id) const { return unrolled_.section(id).rank; }
+  std::string name(std::uint32_t buffer, std::uint64_t first, std::uint64_t end) const {
+    return name_of(unrolled_.schedule(), buffer, first, end);
+  }
+
+  void compute(StepId id, const Step& step) {
+    const Rank rank = rank_of(id);
+    if (step.from.count > 0 && step.from.buffer == contract_.buffer) {
+      const std::string fault = first_fault(rank, step.from);
+      if (!fault.empty()) findings_.add(id, "reads what is not reduced: " + fault);
+    }
+    if (step.into.count == 0) return;
+    const bool contributes = step.into.buffer == contract_.buffer;
+    contents(rank, step.into.buffer)
+        .assign(step.into.first, step.into.end(),
+                Content{contributes ? sets_.own(rank) : Contributions::foreign()});
+  }
+
+  std::vector<Piece> read(StepId id, const Slice& slice, const char* verb) {
+    std::vector<Piece> pieces;
+    bool reported = false;
+    contents(rank_of(id), slice.buffer)
+        .visit(slice.first, slice.end(),
+               [&](std::uint64_t first, std::uint64_t end, const Content& content) {
+                 pieces.push_back(
+                     {end - first, content.set, static_cast<std::int64_t>(first) + content.shift});
+                 if (content.set != Contributions::unwritten()) return;
+                 pieces.back().set = Contributions::foreign();
+                 if (!std::exchange(reported, true))
+                   findings_.add(id, std::string(verb) + " " + name(slice.buffer, first, end) +
+                                         ", which was never written");
+               });
+    return pieces;
+  }
+
+  void write(StepId id, const std::vector<Piece>& pieces, const Slice& into, Operator combine) {
+    IntervalMap<Content>& buffer = contents(rank_of(id), into.buffer);
+    std::uint64_t at = into.first;
+    bool reported = false;
+    for (const Piece& piece : pieces) {
+      const std::uint64_t first = std::exchange(at, at + piece.count);
+      const Content arriving{piece.set, piece.origin - static_cast<std::int64_t>(first)};
+      if (combine == Operator::Replace) {
+        buffer.assign(first, at, arriving);
+        continue;
+      }
+      buffer.change(first, at, [&](std::uint64_t from, std::uint64_t end, const Content& present) {
+        std::uint64_t flaws = 0;
+        const std::string fault = fault_of_joining(present, arriving, combine, flaws);
+        if (!fault.empty() && !std::exchange(reported, true))
+          findings_.add(id, fault + " in " + name(into.buffer, from, end));
+        return Content{sets_.join(present.set, arriving.set, combine, flaws),
+                       sets_.is_empty(present.set) ? arriving.shift : present.shift};
+      });
+    }
+  }
+
+  std::string fault_of_joining(const Content& present, const Content& arriving, Operator combine,
+                               std::uint64_t& flaws) const {
+    if (present.set == Contributions::unwritten()) return "adds to what was never written";
+    if (present.shift != arriving.shift && !sets_.is_empty(present.set) &&
+        !sets_.is_empty(arriving.set)) {
+      flaws = Contributions::kMisplaced;
+      return "adds contributions to different elements (" +
+             std::to_string(arriving.shift - present.shift) + " apart)";
+    }
+    if (combine == Operator::Sum && sets_.overlap(present.set, arriving.set) &&
+        ((sets_.flaws(present.set) | sets_.flaws(arriving.set)) & Contributions::kTwice) == 0)
+      return "counts a rank's contribution twice";
+    return {};
+  }
+
+  /// What is wrong first with a slice of the contract's buffer that is to be reduced, if anything.
+  std::string first_fault(Rank rank, const Slice& slice) {
+    std::string fault;
+    contents(rank, slice.buffer)
+        .visit(slice.first, slice.end(),
+               [&](std::uint64_t first, std::uint64_t end, const Content& content) {
+                 if (!fault.empty()) return;
+                 std::string what;
+                 if (!sets_.is_complete(content.set))
+                   what = sets_.fault(content.set);
+                 else if (content.shift != 0)
+                   what = "holds the sums of the elements " + std::to_string(content.shift) +
+                          " further on";
+                 if (!what.empty())
+                   fault = name(slice.buffer, first, end) + " on rank " + std::to_string(rank) +
+                           " " + what;
+               });
+    return fault;
+  }
+
+  const Unrolled& unrolled_;
+  const Messages& messages_;
+  const Contract& contract_;
+  Findings& findings_;
+  Contributions sets_;
+  std::vector<IntervalMap<Content>> contents_;  // by rank, by buffer
+  std::vector<std::vector<Piece>> under_way_;   // by Send
+};
+
+}  // namespace
+
+void find_wrong_values(const Unrolled& unrolled, const Messages& messages,
+                       std::span<const Event> order, const Contract& contract, Findings& findings) {
+  SymbolicRun run(unrolled, messages, contract, findings);
+  for (const Event event : order)
+    if (event < 2 * unrolled.size()) run.happen(event);
+  run.check_result();
+}
+
+}  // namespace lockstep::schedule

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// Symbolic proof of a schedule: whatever the times, it ends, and every sum is right.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "models/schedule/schedule.h"
+
+namespace lockstep::schedule {
+
+/// What a schedule is to achieve on buffer `buffer`.
+struct Contract {
+  std::uint32_t buffer = 0;
+  /// Where the buffer's own contributions come from: at the start it holds them (a collective
+  /// alone), or Compute steps write them (a training iteration: backward).
+  bool holds_contributions_at_start = true;
+  /// At the end (or, in a training iteration, when a Compute step reads them) every element of
+  /// `slice` holds every rank's contribution exactly once, on every rank.
+  Slice slice;
+};
+
+struct Violation {
+  Rank rank = -1;  // −1: of no rank in particular
+  std::int32_t fragment = -1;
+  StepIndex step = 0;
+  std::string message;  // names the step and says what is wrong
+};
+
+/// Proves, for all ranks at once (memory grows with ranks × steps):
+/// - sends and receives of each (sender, receiver, stream) pair up, first to first, equal in bytes;
+/// - there is no cycle among dependencies, lanes, channel order and messages, even if every Send
+///   waited for its Recv: so it cannot deadlock;
+/// - no two steps of a rank that touch one element, one of them writing, are unordered by that
+///   rank's own dependencies: so it cannot race;
+/// - the contract holds.
+/// Returns every violation found, up to 100; empty = proven.
+std::vector<Violation> verify(const Schedule& schedule, const Contract& contract);
+
+}  // namespace lockstep::schedule

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// Every all-reduce algorithm: proven, run in memory, and its bytes counted.
+#include "models/collectives/algorithm.h"
+
+#include <catch2/catch.hpp>
+#include <cstring>
+
+#include "models/base/errors.h"
+#include "models/schedule/facts.h"
+#include "models/schedule/verify.h"
+#include "tests/support/in_memory.h"
+
+namespace lockstep::collectives {
+namespace {
+
+using schedule::Schedule;
+
+/// The element counts that algorithms trip over, and the segments that messages are cut into.
+std::vector<std::uint64_t> counts_for(std::int32_t ranks) {
+  const auto p = static_cast<std::uint64_t>(ranks);
+  return {0, 1, p - 1, p, p + 1, 1000};
+}
+const std::vector<std::uint64_t> kSegments{0, 1, 7, 64};
+
+/// Calls visit(schedule, algorithm, ranks, count) for all of them.
+template <typename Visit>
+void for_all(std::int32_t most_ranks, Visit visit) {
+  for (const Algorithm algorithm : all_algorithms())
+    for (std::int32_t ranks = 1; ranks <= most_ranks; ++ranks)
+      for (const std::uint64_t count : counts_for(ranks))
+        for (const std::uint64_t segment : kSegments) {
+          if (segment == 1 && count > 100) continue;  // nothing new, but slow
+          INFO(name_of(algorithm) << ", " << ranks << " ranks, " << count
+                                  << " elements, segments of " << segment);
+          visit(all_reduce_schedule(algorithm, ranks, count, segment), algorithm, ranks, count);
+        }
+}
+
+std::string first_complaint(const Schedule& schedule, std::uint64_t count) {
+  const auto violations = schedule::verify(schedule, {.slice = {0, 0, count}});
+  return violations.empty() ? "" : violations.front().message;
+}
+
+}  // namespace
+
+TEST_CASE("collectives: every algorithm is proven, for any count and segment", "[collectives]") {
+  for_all(17, [](const Schedule& schedule, Algorithm, std::int32_t, std::uint64_t count) {
+    CHECK(first_complaint(schedule, count) == "");
+  });
+}
+
+TEST_CASE("collectives: every algorithm is proven up to 64 ranks", "[collectives]") {
+  for (const Algorithm algorithm : all_algorithms())
+    for (std::int32_t ranks = 18; ranks <= 64; ++ranks) {
+      std::vector<std::uint64_t> counts = counts_for(ranks);
+      counts.push_back(4099);
+      for (const std::uint64_t count : counts)
+        for (const std::uint64_t segment : {std::uint64_t{0}, std::uint64_t{24}}) {
+          INFO(name_of(algorithm) << ", " << ranks << " ranks, " << count
+                                  << " elements, segments of " << segment);
+          CHECK(first_complaint(all_reduce_schedule(algorithm, ranks, count, segment), count) ==
+                "");
+        }
+    }
+}
+
+TEST_CASE("collectives: every rank ends with the sum, and each element counts once",
+          "[collectives]") {
+  for_all(17, [](const Schedule& schedule, Algorithm, std::int32_t ranks, std::uint64_t count) {
+    const std::uint64_t seed = 31 * static_cast<std::uint64_t>(ranks) + count;
+    INFO("seed " << seed);
+    support::InMemoryRun run(schedule, seed,
+                             seed % 2 == 0 ? support::Sends::Eager : support::Sends::Rendezvous);
+    // Element i of rank r is (r + 1)·(i mod 50 + 1), at most 17·50 = 850: sums are exact.
+    for (Rank rank = 0; rank < ranks; ++rank)
+      for (std::uint64_t i = 0; i < count; ++i)
+        run.buffer(rank, 0)[i] = static_cast<float>((rank + 1) * static_cast<int>(i % 50 + 1));
+    run.run();
+    // Σ (r + 1) over r < p is p(p + 1)/2.
+    std::vector<float> expected;
+    for (std::uint64_t i = 0; i < count; ++i)
+      expected.push_back(
+          static_cast<float>(ranks * (ranks + 1) / 2 * static_cast<int>(i % 50 + 1)));
+    for (Rank rank = 0; rank < ranks; ++rank)
+      CHECK(run.buffer(rank, 0) == expected);
+  });
+}
+
+TEST_CASE("collectives: all ranks hold the same bits, whatever the order of events",
+          "[collectives]") {
+  for_all(17, [](const Schedule& schedule, Algorithm, std::int32_t ranks, std::uint64_t count) {
+    const std::uint64_t seed = 77 * static_cast<std::uint64_t>(ranks) + count;
+    INFO("seed " << seed);
+    std::vector<float> first;
+    for (std::uint64_t order = 0; order < 2; ++order) {
+      Random values(seed);
+      support::InMemoryRun run(schedule, seed + order);
+      for (Rank rank = 0; rank < ranks; ++rank)
+        for (float& value : run.buffer(rank, 0))
+          value = static_cast<float>(values.normal());
+      run.run();
+      if (order == 0) first = run.buffer(0, 0);
+      for (Rank rank = 0; rank < ranks; ++rank) {
+        const std::vector<float>& result = run.buffer(rank, 0);
+        REQUIRE(result.size() == first.size());
+        CHECK((count == 0 || std::memcmp(result.data(), first.data(), count * sizeof(float)) == 0));
+      }
+    }
+  });
+}
+
+TEST_CASE("collectives: a schedule can be run again", "[collectives]") {
+  for (const Algorithm algorithm : all_algorithms()) {
+    const Schedule schedule = all_reduce_schedule(algorithm, 6, 50, 4);
+    support::InMemoryRun run(schedule, 5);
+    for (Rank rank = 0; rank < 6; ++rank)
+      run.buffer(rank, 0).assign(50, 1);
+    run.run();
+    run.run();
+    // 6 ones, then 6 sixes.
+    for (Rank rank = 0; rank < 6; ++rank)
+      CHECK(run.buffer(rank, 0) == std::vector<float>(50, 36));
+  }
+}
+
+TEST_CASE("collectives: the ring sends 2(p−1)/p of the data, the least possible", "[collectives]") {
+  for (std::int32_t ranks = 1; ranks <= 17; ++ranks) {
+    INFO(ranks << " ranks");
+    // 60 elements of 4 bytes a chunk, and 2(p−1) chunks.
+    const auto p = static_cast<std::uint64_t>(ranks);
+    const std::uint64_t count = 60 * p;
+    const std::uint64_t expected = 2 * (p - 1) * 60 * 4;
+    for (const std::uint64_t segment : kSegments) {
+      const Schedule schedule = all_reduce_schedule(Algorithm::Ring, ranks, count, segment);
+      support::InMemoryRun run(schedule, 1);
+      run.run();
+      for (Rank rank = 0; rank < ranks; ++rank) {
+        const schedule::RankFacts facts = schedule::rank_facts(schedule, rank);
+        CHECK(facts.bytes_sent == expected);
+        CHECK(facts.bytes_received == expected);
+        CHECK(run.bytes_sent(rank) == expected);
+      }
+      CHECK(schedule::critical_rounds(schedule) == 2 * (p - 1));
+    }
+  }
+}
+
+TEST_CASE("collectives: recursive doubling has as few rounds as it can", "[collectives]") {
+  // Powers of two: lg p exchanges, 4n bytes each. Otherwise the first 2r ranks, r = p − 2^⌊lg p⌋,
+  // are folded in pairs.
+  const std::uint64_t count = 10;
+  for (const std::int32_t ranks : {2, 4, 8, 16}) {
+    const Schedule schedule = all_reduce_schedule(Algorithm::RecursiveDoubling, ranks, count, 0);
+    std::uint32_t doublings = 0;
+    while ((1 << doublings) < ranks)
+      ++doublings;
+    CHECK(schedule::critical_rounds(schedule) == doublings);
+    CHECK(schedule::rank_facts(schedule, ranks - 1).bytes_sent == doublings * 4 * count);
+  }
+  // 7 ranks, r = 3: ranks 0, 2 and 4 send once; 1, 3 and 5 twice to partners and once back; 6
+  // twice.
+  const Schedule seven = all_reduce_schedule(Algorithm::RecursiveDoubling, 7, count, 0);
+  const std::vector<std::uint64_t> messages{1, 3, 1, 3, 1, 3, 2};
+  for (Rank rank = 0; rank < 7; ++rank)
+    CHECK(schedule::rank_facts(seven, rank).bytes_sent ==
+          4 * count * messages[static_cast<std::size_t>(rank)]);
+  // Fold, two exchanges, unfold: 0 → 1 → 3 → 6 …: numbers 0, 1, 2, 3 are ranks 1, 3, 5, 6, and the
+  // exchanges lead from number 1 (folded) over 0 to 2 (folded), so that four messages follow.
+  CHECK(schedule::critical_rounds(seven) == 4);
+}
+
+TEST_CASE("collectives: scratch is as large as the algorithms say", "[collectives]") {
+  CHECK(scratch_elements(Algorithm::Ring, 1000) == 0);
+  CHECK(scratch_elements(Algorithm::RecursiveDoubling, 1000) == 1000);
+}
+
+TEST_CASE("collectives: an algorithm is found by its name, and a near miss gets a suggestion",
+          "[collectives]") {
+  for (const Algorithm algorithm : all_algorithms())
+    CHECK(parse_algorithm(name_of(algorithm), "--algorithm") == algorithm);
+  CHECK_THROWS_WITH(parse_algorithm("rign", "--algorithm"),
+                    Catch::StartsWith("--algorithm: ") && Catch::Contains("\"ring\""));
+}
+
+}  // namespace lockstep::collectives

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+// Fitting, machine files and the prices of steps.
+#include <catch2/catch.hpp>
+
+#include <cmath>
+
+#include "models/base/errors.h"
+#include "models/base/random.h"
+#include "models/cost/cost_model.h"
+#include "models/cost/fit.h"
+#include "models/training/iteration.h"
+
+using namespace lockstep;
+using cost::Line;
+using cost::Sample;
+
+namespace {
+
+cost::Machine datasheet() {
+  return cost::parse_machine(R"({
+    "schema": "lockstep.machine/1", "name": "paper", "origin": "datasheet", "cores": 4,
+    "flops_per_core": "100 GFLOP/s", "memory_bandwidth": "20 GB/s",
+    "loopback_bandwidth": "2 GB/s", "combine_per_byte": "0.1 ns",
+    "message": {"send_overhead": "5 us", "receive_overhead": "5 us",
+                "send_core_per_byte": "0.3 ns", "receive_core_per_byte": "0.2 ns",
+                "latency": "20 us", "window": "1 MiB"}})",
+                             "paper.json");
+}
+
+std::string error_of(const std::string& text) {
+  try {
+    cost::parse_machine(text, "m.json");
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("fit: an exact line is found, whatever its coefficients") {
+  const std::uint64_t seed = 20251;
+  CAPTURE(seed);
+  Random random(seed);
+  for (int trial = 0; trial < 100; ++trial) {
+    const double a = random.uniform() * 1e-3;
+    const double b = random.uniform() * 1e-4 + 1e-7;
+    std::vector<Sample> samples;
+    for (const double batch : {8.0, 16.0, 64.0, 256.0}) samples.push_back({batch, a + b * batch});
+    const Line line = cost::fit_line(samples);
+    CHECK(line.fixed == Approx(a).margin(1e-12));
+    CHECK(line.per_unit == Approx(b).epsilon(1e-6));
+    CHECK(line.relative_residual < 1e-6);
+  }
+}
+
+TEST_CASE("fit: coefficients are never negative, and the residual says what is left") {
+  // Falling with size: the best line would have a negative slope; then the slope is 0 and the
+  // constant minimises Σ((a − t)/t)² = Σ(1/t)/Σ(1/t²) = (1/2 + 1/1)/(1/4 + 1) = 1.2.
+  const Line falling = cost::fit_line(std::vector<Sample>{{1, 2}, {2, 1}});
+  CHECK(falling.per_unit == 0);
+  CHECK(falling.fixed == Approx(1.2));
+  // Measured ÷ fitted − 1: 2/1.2 − 1 = 0.667, 1/1.2 − 1 = −0.167; root mean square 0.486.
+  CHECK(falling.relative_residual == Approx(std::sqrt((4.0 / 9 + 1.0 / 36) / 2)));
+  // Convex through the origin: the fixed part would be negative.
+  CHECK(cost::fit_line(std::vector<Sample>{{1, 1}, {2, 4}}).fixed == 0);
+}
+
+TEST_CASE("memory traffic: what makes fair sharing come out at the measured slow-down") {
+  // Alone 1 s, beside a neighbour of 10 GB/s on a host of 16 GB/s 1.25 s: the level is 0.8, the
+  // demand at full speed 16 / 0.8 = 20 GB/s, less the neighbour's 10: 10 GB/s.
+  CHECK(cost::memory_traffic(1, 1.25, 10e9, 16e9) == Approx(10e9));
+  // No slow-down: it needs at most what the neighbour leaves.
+  CHECK(cost::memory_traffic(1, 0.99, 10e9, 16e9) == Approx(6e9));
+}
+
+TEST_CASE("machine files: what is written reads back as the same machine") {
+  cost::Machine machine = datasheet();
+  machine.origin = cost::Origin::Measured;
+  machine.date = "2026-01-02T03:04:05Z";
+  machine.message.relative_residual = 0.07;
+  machine.run_to_run_residual = 1.0 / 3;
+  machine.layers.push_back({.signature = "conv 3x3/1+0 28x28x1 -> 26x26x32, first",
+                            .direction = "forward",
+                            .threads = 2,
+                            .seconds = {1.0 / 7, 1e-6 / 3, 0.01},
+                            .memory_bytes_per_unit = 12345.5,
+                            .smallest_batch = 8,
+                            .largest_batch = 256});
+  const std::string text = cost::to_json(machine);
+  const cost::Machine again = cost::parse_machine(text, "again.json");
+  CHECK(cost::to_json(again) == text);
+  CHECK(again.layers[0].seconds.per_unit == machine.layers[0].seconds.per_unit);
+  CHECK(again.message.latency_seconds == machine.message.latency_seconds);
+}
+
+TEST_CASE("machine files: errors name the file, the place and what was expected") {
+  CHECK(error_of("{") != "");
+  CHECK(error_of(R"({"schema": "lockstep.machine/1", "nmae": "x"})").find("nmae") !=
+        std::string::npos);
+  std::string text = cost::to_json(datasheet());
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string changed = text;
+    const std::size_t at = changed.find(from);
+    REQUIRE(at != std::string::npos);
+    return error_of(changed.replace(at, from.size(), to));
+  };
+  CHECK(with("FLOP/s", "apples").find("m.json: /flops_per_core: unknown unit") == 0);
+  CHECK(with("\"cores\": 4", "\"cores\": -4").find("m.json: /cores") == 0);
+  CHECK(with("\"datasheet\"", "\"guess\"").find("m.json: /origin: expected") == 0);
+  CHECK(with("machine/1", "machine/9").find("m.json: /schema: expected") == 0);
+}
+
+TEST_CASE("cost model: rows nobody measured are priced by the roofline and named") {
+  const network::Network network = network::load_network("fashion-cnn");
+  training::Job job;
+  job.ranks = 2;
+  const training::Iteration iteration = training::make_iteration(job, network);
+  const cost::Machine machine = datasheet();
+  const cost::CostModel model(network, iteration.works, {32, 32}, 1, {&machine, &machine}, {1, 2});
+  CHECK(model.estimated_rows().size() == iteration.works.size());
+  // conv2 forward: 64 filters of 3·3·32 on 24·24 outputs, 2 FLOP each: 21.2 MFLOP an image; at
+  // 100 GFLOP/s and 32 images 6.79 ms. Its bytes take less, its weights a little more.
+  const double flops = 2.0 * 64 * 9 * 32 * 24 * 24;
+  const std::int32_t conv2_forward = 3;  // input, conv1, ReLU, conv2
+  const double expected = 32 * flops / 100e9 + 4 * 18'496 / 20e9;
+  CHECK(model.compute(0, conv2_forward).seconds == Approx(expected));
+  // Rank 1's host is twice as fast.
+  CHECK(model.compute(1, conv2_forward).seconds == Approx(expected / 2));
+  // All rows are guesses to the same side, so the spread of their sum is that of one.
+  CHECK(model.compute_spread(0) == Approx(cost::kRooflineSpread).epsilon(0.01));
+}
+
+TEST_CASE("cost model: a measured row is a line in the batch, and a batch outside is named") {
+  const network::Network network = network::load_network("lenet5");
+  const training::Iteration iteration = training::make_iteration(training::Job{}, network);
+  cost::Machine machine = datasheet();
+  const cost::RowName name = cost::row_name(iteration.works[1], network);
+  machine.layers.push_back({.signature = name.signature,
+                            .direction = name.direction,
+                            .threads = 1,
+                            .seconds = {1e-3, 1e-5, 0.02},
+                            .memory_bytes_per_unit = 1000,
+                            .smallest_batch = 8,
+                            .largest_batch = 64});
+  const cost::CostModel model(network, iteration.works, {100}, 1, {&machine}, {1});
+  // 1 ms + 100 · 10 us = 2 ms; 100 · 1000 bytes.
+  CHECK(model.compute(0, 1).seconds == Approx(2e-3));
+  CHECK(model.compute(0, 1).memory_bytes == Approx(1e5));
+  REQUIRE(model.extrapolated_rows().size() == 1);
+  CHECK(model.extrapolated_rows()[0].find("at batch 100, measured from 8 to 64") !=
+        std::string::npos);
+}
+
+TEST_CASE("cost model: a receive that adds pays for it per byte") {
+  const cost::Machine machine = datasheet();
+  const cost::CostModel model({&machine, &machine}, {1, 1});
+  const cost::MessageDemand store = model.message(0, 1, schedule::Operator::Replace);
+  const cost::MessageDemand add = model.message(0, 1, schedule::Operator::Sum);
+  CHECK(store.receive_core_seconds_per_byte == Approx(0.2e-9));
+  CHECK(add.receive_core_seconds_per_byte == Approx(0.3e-9));
+  CHECK(add.latency_seconds == Approx(20e-6));
+}
+
+TEST_CASE("interval: computing, messages and drift add in squares") {
+  cost::Machine machine = datasheet();
+  machine.message.relative_residual = 0.2;
+  machine.run_to_run_residual = 0.01;
+  // 100 ms of which 80 ms computing with spread 3 %: 2.4 ms; 20 ms messages at 20 %: 4 ms; drift
+  // 1 ms; together 4.77 ms, times 1.645.
+  const cost::Interval interval = cost::interval_90(0.1, 0.08, 0.03, machine);
+  const double half = 1.645 * std::sqrt(2.4 * 2.4 + 4.0 * 4.0 + 1.0) * 1e-3;
+  CHECK(interval.low == Approx(0.1 - half));
+  CHECK(interval.high == Approx(0.1 + half));
+}

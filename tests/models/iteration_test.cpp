@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// The schedule of a training iteration: buckets, order, and its proof.
+#include "models/training/iteration.h"
+
+#include <catch2/catch.hpp>
+
+#include "models/schedule/facts.h"
+
+using namespace lockstep;
+using training::Bucket;
+using training::Job;
+
+namespace {
+
+network::Network fashion_cnn() { return network::load_network("fashion-cnn"); }
+
+std::string proof_of(const training::Iteration& iteration) {
+  std::string text;
+  for (const schedule::Violation& violation :
+       schedule::verify(iteration.schedule, iteration.contract()))
+    text += violation.message + "\n";
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("buckets: closed by the layer with which they reach the size, last layer first") {
+  // fashion-cnn, floats: conv1 320, conv2 18,496, dense1 1,179,776, dense2 1,290. With 1 MiB =
+  // 262,144 floats: dense2 + dense1 = 1,181,066, then conv2 + conv1 = 18,816.
+  const std::vector<Bucket> buckets = training::make_buckets(fashion_cnn(), 1 << 20);
+  REQUIRE(buckets.size() == 2);
+  CHECK(buckets[0].first == 0);
+  CHECK(buckets[0].count == 1'181'066);
+  CHECK(buckets[1].first == 1'181'066);
+  CHECK(buckets[1].count == 18'816);
+  // A size of one byte closes a bucket at each of the four layers that learn.
+  CHECK(training::make_buckets(fashion_cnn(), 1).size() == 4);
+  // A huge one puts all in one.
+  CHECK(training::make_buckets(fashion_cnn(), std::uint64_t{1} << 40).size() == 1);
+}
+
+TEST_CASE("iteration: proven for every algorithm, rank count, overlap, and buckets in flight") {
+  const network::Network network = fashion_cnn();
+  for (const collectives::Algorithm algorithm : collectives::all_algorithms())
+    for (const std::int32_t ranks : {1, 2, 3, 4, 5, 7, 8})
+      for (const std::int32_t in_flight : {1, 2, 3})
+        for (const bool overlap : {true, false}) {
+          Job job;
+          job.ranks = ranks;
+          job.algorithm = algorithm;
+          job.buckets_in_flight = in_flight;
+          job.overlap = overlap;
+          job.bucket_bytes = 1;
+          CAPTURE(collectives::name_of(algorithm), ranks, in_flight, overlap);
+          CHECK(proof_of(training::make_iteration(job, network)) == "");
+        }
+}
+
+TEST_CASE("iteration: an update that does not wait for its bucket is found out") {
+  Job job;
+  job.ranks = 3;
+  training::Iteration iteration = training::make_iteration(job, fashion_cnn());
+  const std::size_t update = iteration.schedule.fragments.size() - 1;
+  iteration.schedule.fragments[update].after = {};
+  CHECK(proof_of(iteration).find("update 1") != std::string::npos);
+}
+
+TEST_CASE("iteration: an all-reduce that starts before its gradients are there is found out") {
+  Job job;
+  job.ranks = 2;
+  training::Iteration iteration = training::make_iteration(job, fashion_cnn());
+  iteration.schedule.fragments[1].after = {};
+  CHECK(proof_of(iteration).find("all-reduce 0") != std::string::npos);
+}
+
+TEST_CASE("iteration: ring ranks send 2(p-1)/p of the gradients' bytes") {
+  const network::Network network = fashion_cnn();
+  Job job;
+  job.ranks = 4;
+  const training::Iteration iteration = training::make_iteration(job, network);
+  std::uint64_t bytes = 0;
+  for (Rank rank = 0; rank < job.ranks; ++rank)
+    bytes += schedule::rank_facts(iteration.schedule, rank).bytes_sent;
+  // All ranks together: 2(p-1) times the gradients, 4 bytes each, whatever the chunks' sizes.
+  CHECK(bytes == 2 * 3 * 4 * network.parameter_count);
+}
+
+TEST_CASE("shares of a batch: contiguous, complete, as even as it goes") {
+  for (const std::int32_t ranks : {1, 2, 3, 4, 7, 64})
+    for (const std::int32_t batch : {64, 65, 100, 256}) {
+      CAPTURE(ranks, batch);
+      CHECK(training::first_of_share(batch, ranks, 0) == 0);
+      CHECK(training::first_of_share(batch, ranks, ranks) == batch);
+      for (Rank rank = 0; rank < ranks; ++rank) {
+        const std::int32_t share = training::first_of_share(batch, ranks, rank + 1) -
+                                   training::first_of_share(batch, ranks, rank);
+        CHECK(share >= batch / ranks);
+        CHECK(share <= (batch + ranks - 1) / ranks);
+      }
+    }
+}
+
+TEST_CASE("work names: one for each row, in the order of the program") {
+  const network::Network network = fashion_cnn();
+  const training::Iteration iteration = training::make_iteration(Job{}, network);
+  const std::vector<std::string> names = training::work_names(iteration, network);
+  REQUIRE(names.size() == iteration.works.size());
+  CHECK(names.front() == "input");
+  CHECK(names[1] == "forward conv1");
+  CHECK(names.back() == "update 1");
+}

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/topology/topology.h"
+
+#include <catch2/catch.hpp>
+#include <cstdio>
+#include <fstream>
+
+#include "models/base/embedded.h"
+#include "models/base/errors.h"
+
+namespace lockstep::topology {
+namespace {
+
+void check_equal(const Topology& a, const Topology& b) {
+  CHECK(a.name == b.name);
+  CHECK(a.switches == b.switches);
+  REQUIRE(a.hosts.size() == b.hosts.size());
+  for (std::size_t i = 0; i < a.hosts.size(); ++i) {
+    CHECK(a.hosts[i].name == b.hosts[i].name);
+    CHECK(a.hosts[i].machine == b.hosts[i].machine);
+    CHECK(a.hosts[i].speed == b.hosts[i].speed);
+    CHECK(a.hosts[i].cores == b.hosts[i].cores);
+  }
+  REQUIRE(a.links.size() == b.links.size());
+  for (std::size_t i = 0; i < a.links.size(); ++i) {
+    CHECK(a.links[i].name == b.links[i].name);
+    CHECK(a.links[i].from == b.links[i].from);
+    CHECK(a.links[i].to == b.links[i].to);
+    CHECK(a.links[i].bytes_per_second == b.links[i].bytes_per_second);
+    CHECK(a.links[i].latency == b.links[i].latency);
+    CHECK(a.links[i].header_efficiency == b.links[i].header_efficiency);
+    CHECK(a.links[i].burst_bytes == b.links[i].burst_bytes);
+  }
+}
+
+std::string error_of(const std::string& text) {
+  try {
+    parse_topology(text, "t.json");
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+/// A file with two hosts a and b, a switch s, and `links`.
+std::string with_links(const std::string& links) {
+  return R"({"name": "t", "hosts": [{"name": "a"}, {"name": "b"}], "switches": ["s"], "links": [)" +
+         links + "]}";
+}
+
+const std::string kCable = R"("bandwidth": "1 Gbit/s", "latency": "25 us"})";
+
+std::vector<std::string> route(const Topology& topology, HostId from, HostId to) {
+  Routes routes(topology);
+  std::vector<std::string> names;
+  for (const LinkId link : routes.between(from, to))
+    names.push_back(topology.links[static_cast<std::size_t>(link)].name);
+  return names;
+}
+
+}  // namespace
+
+TEST_CASE("topology: the ones that come with the program say what their names promise",
+          "[topology]") {
+  const Topology one = load_topology("one_host");
+  CHECK(one.hosts.size() == 1);
+  CHECK(one.links.empty());
+
+  const Topology star = load_topology("star_8_1gbit");
+  CHECK(star.hosts.size() == 8);
+  REQUIRE(star.links.size() == 16);  // 8 cables, 2 directions
+  for (const Link& link : star.links) {
+    CHECK(link.bytes_per_second == 125e6);  // 10⁹ / 8
+    CHECK(link.latency.picoseconds == 25'000'000);
+    CHECK(link.header_efficiency == 1448.0 / 1538.0);
+  }
+  CHECK(route(star, 0, 5) == std::vector<std::string>{"host0->switch", "switch->host5"});
+
+  const Topology racks = load_topology("two_racks_oversubscribed");
+  CHECK(racks.hosts.size() == 8);
+  CHECK(racks.links.size() == 18);
+  CHECK(route(racks, 1, 6) ==
+        std::vector<std::string>{"rack0-host1->rack0", "rack0->rack1", "rack1->rack1-host2"});
+  CHECK(route(racks, 1, 3).size() == 2);
+  for (const EmbeddedFile& file : embedded_topologies()) {
+    const Topology topology = parse_topology(file.content, file.name);
+    CHECK(topology.name + ".json" == file.name);
+    check_equal(topology, parse_topology(to_json(topology), "written"));
+  }
+}
+
+TEST_CASE("topology: every key of a file is kept, and survives writing and reading", "[topology]") {
+  const Topology topology = parse_topology(R"({
+    "name": "t",
+    "hosts": [{"name": "a", "machine": "old", "speed": 0.3, "cores": 1.5}, {"name": "b"}],
+    "switches": ["s"],
+    "link_defaults": {"bandwidth": "100 Mbit/s", "latency": "1 ms", "burst": "64 kB"},
+    "links": [
+      {"from": "a", "to": "s", "header_efficiency": "1448/1538"},
+      {"from": "b", "to": "s", "duplex": false, "bandwidth": "1 GB/s", "burst": "0 B"},
+      {"from": "s", "to": "b", "duplex": false, "latency": "333 ns", "header_efficiency": 0.5}
+    ]})",
+                                           "t.json");
+  CHECK(topology.hosts[0].machine == "old");
+  CHECK(topology.hosts[0].speed == 0.3);
+  CHECK(topology.hosts[0].cores == 1.5);
+  CHECK(topology.hosts[1].cores == 0);  // as many as the machine file says
+  REQUIRE(topology.links.size() == 4);
+  CHECK(topology.links[0].name == "a->s");
+  CHECK(topology.links[1].name == "s->a");
+  CHECK(topology.links[1].bytes_per_second == 12.5e6);  // 10⁸ / 8
+  CHECK(topology.links[1].burst_bytes == 64'000);
+  CHECK(topology.links[2].bytes_per_second == 1e9);
+  CHECK(topology.links[2].burst_bytes == 0);
+  CHECK(topology.links[3].latency.picoseconds == 333'000);
+  CHECK(topology.links[3].payload_bytes_per_second() == 6.25e6);  // half of 12.5e6
+  check_equal(topology, parse_topology(to_json(topology), "written"));
+}
+
+TEST_CASE("topology: a generated star is the star one would have listed", "[topology]") {
+  const Topology star = parse_topology(R"({"name": "big", "generate": {"star": {"hosts": 1024,
+    "bandwidth": "10 Gbit/s", "latency": "5 us", "burst": "1 MB", "speed": 2, "cores": 8,
+    "machine": "fast"}}})",
+                                       "t.json");
+  REQUIRE(star.hosts.size() == 1024);
+  REQUIRE(star.links.size() == 2048);
+  CHECK(star.hosts[1023].name == "host1023");
+  CHECK(star.hosts[1023].speed == 2);
+  CHECK(star.hosts[1023].cores == 8);
+  CHECK(star.hosts[1023].machine == "fast");
+  Routes routes(star);
+  for (HostId host = 1; host < 1024; ++host) {
+    const std::vector<LinkId>& path = routes.between(host - 1, host);
+    REQUIRE(path.size() == 2);
+    CHECK(star.links[static_cast<std::size_t>(path[0])].from == host - 1);
+    CHECK(star.links[static_cast<std::size_t>(path[1])].to == host);
+    CHECK(star.links[static_cast<std::size_t>(path[1])].burst_bytes == 1'000'000);
+  }
+  check_equal(star, parse_topology(to_json(star), "written"));
+}
+
+TEST_CASE("topology: routes are shortest, then first in the file", "[topology]") {
+  // A square a-b-c-d without switches: a to c is two links either way; a-b and b-c come first.
+  const Topology square = parse_topology(
+      R"({"name": "square", "hosts": [{"name": "a"}, {"name": "b"}, {"name": "c"}, {"name": "d"}],
+          "link_defaults": {"bandwidth": "1 Gbit/s", "latency": "1 us"},
+          "links": [{"from": "a", "to": "b"}, {"from": "a", "to": "d"}, {"from": "b", "to": "c"},
+                    {"from": "d", "to": "c"}]})",
+      "t.json");
+  CHECK(route(square, 0, 2) == std::vector<std::string>{"a->b", "b->c"});
+  CHECK(route(square, 0, 3) == std::vector<std::string>{"a->d"});
+  CHECK(route(square, 1, 1).empty());
+  // A chain a-b-c: the hosts at the ends have a single cable.
+  const Topology chain = parse_topology(
+      R"({"name": "chain", "hosts": [{"name": "a"}, {"name": "b"}, {"name": "c"}],
+          "link_defaults": {"bandwidth": "1 Gbit/s", "latency": "1 us"},
+          "links": [{"from": "a", "to": "b"}, {"from": "b", "to": "c"}]})",
+      "t.json");
+  CHECK(route(chain, 0, 1) == std::vector<std::string>{"a->b"});
+  CHECK(route(chain, 0, 2) == std::vector<std::string>{"a->b", "b->c"});
+  CHECK(route(chain, 2, 0) == std::vector<std::string>{"c->b", "b->a"});
+  CHECK(route(chain, 1, 0) == std::vector<std::string>{"b->a"});
+}
+
+TEST_CASE("topology: packed fills host by host, scattered goes round", "[topology]") {
+  Topology topology;
+  topology.hosts.resize(3);
+  using Hosts = std::vector<HostId>;
+  CHECK(place(topology, 8, PlacementKind::Packed) == Hosts{0, 0, 0, 1, 1, 1, 2, 2});  // 3 + 3 + 2
+  CHECK(place(topology, 6, PlacementKind::Packed) == Hosts{0, 0, 1, 1, 2, 2});
+  CHECK(place(topology, 2, PlacementKind::Packed) == Hosts{0, 1});
+  CHECK(place(topology, 7, PlacementKind::Scattered) == Hosts{0, 1, 2, 0, 1, 2, 0});
+  CHECK(place(topology, 0, PlacementKind::Packed).empty());
+}
+
+TEST_CASE("topology: every mistake in a file is reported with its place", "[topology]") {
+  const auto check = [](const std::string& text, const std::string& expected) {
+    CHECK_THAT(error_of(text), Catch::StartsWith(expected));
+  };
+  const std::string good =
+      R"({"from": "a", "to": "s", )" + kCable + R"(, {"from": "b", "to": "s", )";
+  REQUIRE(error_of(with_links(good + kCable)) == "no error");
+
+  check("", "t.json: is not JSON");
+  check(R"({"name": "t", "hosts": [{"name": "a")", "t.json: is not JSON");
+  check("[]", "t.json: must be an object, is []");
+  check("{}", "t.json: \"name\" is missing");
+  check(R"({"name": "t"})", "t.json: \"hosts\" is missing");
+  check(R"({"name": "t", "hosts": []})", "t.json: /hosts: must have at least one host");
+  check(R"({"name": "t", "hosts": {}})", "t.json: /hosts: must be a list");
+  check(R"({"name": "t", "hosts": [{}]})", "t.json: /hosts/0: \"name\" is missing");
+  check(R"({"name": "t", "hosts": [{"name": ""}]})", "t.json: /hosts/0/name: must not be empty");
+  check(R"({"name": "t", "host": []})", "t.json: /host: unknown key; did you mean \"hosts\"?");
+  check(R"({"name": "t", "hosts": [{"name": "a", "sped": 1}]})",
+        "t.json: /hosts/0/sped: unknown key; did you mean \"speed\"?");
+  check(R"({"name": "t", "hosts": [{"name": "a", "speed": 0}]})",
+        "t.json: /hosts/0/speed: must be");
+  check(R"({"name": "t", "hosts": [{"name": "a", "cores": -2}]})",
+        "t.json: /hosts/0/cores: must be");
+  check(R"({"name": "t", "hosts": [{"name": "a", "cores": 1e300}]})",
+        "t.json: /hosts/0/cores: must be");
+  check(R"({"name": "t", "hosts": [{"name": "a"}, {"name": "a"}]})",
+        "t.json: /hosts/1/name: the name \"a\" is taken");
+  check(R"({"name": "t", "hosts": [{"name": "a"}], "switches": ["s", "a"]})",
+        "t.json: /switches/1: the name \"a\" is taken");
+  check(R"({"name": "t", "hosts": [{"name": "a"}], "switches": [7]})",
+        "t.json: /switches/0: must be a name");
+  check(R"({"name": "t", "name": "u", "hosts": [{"name": "a"}]})",
+        "t.json: has the key \"name\" twice");
+
+  check(with_links(""), "t.json: /hosts/1: no links lead from \"a\" to \"b\"");
+  check(with_links(R"({"from": "a", "to": "b", "duplex": false, )" + kCable),
+        "t.json: /hosts/1: no links lead from \"b\" to \"a\"");
+  check(with_links(R"({"from": "a", "to": "s"})"), "t.json: /links/0: \"bandwidth\" is missing");
+  check(with_links(R"({"from": "a", "to": "s", "bandwidth": "1 Gbit/s"})"),
+        "t.json: /links/0: \"latency\" is missing");
+  check(with_links(R"({"from": "a", "to": "a", )" + kCable),
+        "t.json: /links/0/to: a link from \"a\" to itself");
+  check(with_links(R"({"from": "a", "to": "bb", )" + kCable),
+        "t.json: /links/0/to: no host or switch is called \"bb\"; did you mean");
+  check(with_links(R"({"from": "a", "to": "s", )" + kCable + R"(, {"from": "s", "to": "a", )" +
+                   kCable),
+        "t.json: /links/1/to: there is a link from \"s\" to \"a\" already");
+
+  const auto link = [&](const std::string& rest) {
+    return with_links(R"({"from": "a", "to": "b", )" + rest + "}");
+  };
+  const std::string bandwidth = "t.json: /links/0/bandwidth: ";
+  check(link(R"("bandwidth": "1", "latency": "1 us")"), bandwidth + "the unit is missing");
+  check(link(R"("bandwidth": 1, "latency": "1 us")"), bandwidth + "must be a text");
+  check(link(R"("bandwidth": "1 Gbps", "latency": "1 us")"), bandwidth + "unknown unit");
+  check(link(R"("bandwidth": "-1 Gbit/s", "latency": "1 us")"), bandwidth + "must be positive");
+  check(link(R"("bandwidth": "0 bit/s", "latency": "1 us")"), bandwidth + "must be positive");
+  check(link(R"("bandwidth": "nan Gbit/s", "latency": "1 us")"), bandwidth + "expected a number");
+  check(link(R"("bandwidth": "1 bit/s", "latency": "1 us")"), bandwidth + "must be at least");
+  const std::string latency = "t.json: /links/0/latency: ";
+  check(link(R"("bandwidth": "1 Gbit/s", "latency": "25")"), latency + "the unit is missing");
+  check(link(R"("bandwidth": "1 Gbit/s", "latency": "-1 us")"), latency + "must not be negative");
+  check(link(R"("bandwidth": "1 Gbit/s", "latency": "1000 s")"), latency + "must be at most 60 s");
+  const std::string share = "t.json: /links/0/header_efficiency: must be a share";
+  for (const char* value : {"0", "1.01", "-1", "\"1538/1448\"", "\"1/0\"", "\"0/0\"", "\"x\"",
+                            "\"1448/1538 x\"", "null"})
+    check(link(R"("header_efficiency": )" + std::string(value) + ", " +
+               kCable.substr(0, kCable.size() - 1)),
+          share);
+  check(link(R"("burst": "1.5 B", )" + kCable.substr(0, kCable.size() - 1)),
+        "t.json: /links/0/burst: must be a whole number");
+  check(link(R"("duplex": 1, )" + kCable.substr(0, kCable.size() - 1)),
+        "t.json: /links/0/duplex: must be true or false");
+}
+
+TEST_CASE("topology: mistakes in a rule are reported with their place", "[topology]") {
+  const auto check = [](const std::string& rule, const std::string& expected) {
+    CHECK_THAT(error_of(R"({"name": "t", "generate": )" + rule + "}"),
+               Catch::StartsWith("t.json: " + expected));
+  };
+  const std::string rest = R"(, "bandwidth": "1 Gbit/s", "latency": "1 us"}})";
+  check(R"({"ring": {}})", "/generate/ring: unknown key");
+  check("{}", "/generate: \"star\" is missing");
+  check(R"({"star": {"hosts": 0)" + rest, "/generate/star/hosts: must be a whole number");
+  check(R"({"star": {"hosts": -1)" + rest, "/generate/star/hosts: must be a whole number");
+  check(R"({"star": {"hosts": 2.5)" + rest, "/generate/star/hosts: must be a whole number");
+  check(R"({"star": {"hosts": 99999999999999999999)" + rest,
+        "/generate/star/hosts: must be a whole number");
+  check(R"({"star": {"hosts": 1000000000)" + rest, "/generate/star/hosts: must be a whole number");
+  check(R"({"star": {"hosts": 2, "latency": "1 us"}})", "/generate/star: \"bandwidth\" is missing");
+  check(R"({"star": {"hosts": 2, "bandwidth": "1 Gbit/s"}})",
+        "/generate/star: \"latency\" is missing");
+  CHECK_THAT(
+      error_of(R"({"name": "t", "hosts": [{"name": "a"}], "generate": {"star": {"hosts": 1)" +
+               rest + "}"),
+      Catch::StartsWith("t.json: /hosts: comes beside \"generate\""));
+}
+
+TEST_CASE("topology: load_topology takes a name or a path and says what it cannot find",
+          "[topology]") {
+  const auto error = [](const std::string& name) {
+    try {
+      load_topology(name);
+    } catch (const ConfigError& caught) {
+      return std::string(caught.what());
+    }
+    return std::string("no error");
+  };
+  CHECK_THAT(error("one_hots"),
+             Catch::StartsWith("one_hots: no topology has this name; did you mean "
+                               "\"one_host\"?"));
+  CHECK_THAT(error("no/such.json"), Catch::StartsWith("no/such.json: cannot be opened"));
+  const std::string path = "topology_test_file.json";
+  std::ofstream(path) << R"({"name": "mine", "hosts": [{"name": "a"}]})";
+  CHECK(load_topology(path).name == "mine");
+  std::remove(path.c_str());
+}
+
+}  // namespace lockstep::topology
