@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exec/calibration/machine_fit.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "models/cost/fit.h"
+
+namespace lockstep::exec {
+
+namespace {
+
+using cost::LayerCost;
+using network::Work;
+using network::WorkKind;
+
+double units_of(const Work& work, std::int32_t batch) {
+  return work.kind == WorkKind::Update ? static_cast<double>(work.count) : batch;
+}
+
+/// Traffic per unit that explains the slow-down beside the stream: the median over the batches at
+/// which that was measured. A slow-down within the noise says nothing.
+double memory_per_unit(const Work& work, std::size_t row, const std::vector<RowSamples>& samples,
+                       double neighbour, double capacity) {
+  constexpr double kNoise = 1.02;
+  std::vector<double> per_unit;
+  for (const RowSamples& sample : samples) {
+    if (sample.beside.empty()) continue;
+    const double slowed = sample.beside[row] / sample.alone[row];
+    const double rate = slowed > kNoise ? cost::memory_traffic(sample.alone[row],
+                                                               sample.beside[row], neighbour,
+                                                               capacity)
+                                        : 0;
+    per_unit.push_back(rate * sample.alone[row] / units_of(work, sample.batch));
+  }
+  return per_unit.empty() ? 0 : cost::median(std::move(per_unit));
+}
+
+bool has(const cost::Machine& machine, const LayerCost& cost) {
+  return machine.find(cost.signature, cost.direction, cost.threads) != nullptr;
+}
+
+}  // namespace
+
+void add_rows(cost::Machine& machine, const network::WorkTable& works,
+              const network::Network& network, std::int32_t threads,
+              const std::vector<RowSamples>& samples, double neighbour, double capacity) {
+  for (std::size_t row = 0; row < works.size(); ++row) {
+    const Work& work = works[row];
+    const cost::RowName name = cost::row_name(work, network);
+    LayerCost cost{.signature = name.signature, .direction = name.direction, .threads = threads};
+    if (has(machine, cost)) continue;  // another network has the same row
+    std::vector<cost::Sample> points;
+    for (const RowSamples& sample : samples)
+      points.push_back({units_of(work, sample.batch), std::max(sample.alone[row], 1e-9)});
+    cost.seconds = cost::fit_line(points);
+    cost.memory_bytes_per_unit = memory_per_unit(work, row, samples, neighbour, capacity);
+    cost.smallest_batch = samples.front().batch;
+    cost.largest_batch = samples.back().batch;
+    machine.layers.push_back(cost);
+  }
+}
+
+// The processors' time per message follows from tiny messages, per byte from large ones. What a
+// message takes beyond that, when nothing else is on its way, is latency; how far ping-pongs of all
+// sizes are from the line through them is what we claim to know messages by.
+void add_messages(cost::Machine& machine, const MessageSamples& samples) {
+  cost::MessageCost& message = machine.message;
+  message.send_overhead_seconds = samples.small.send_core_seconds;
+  message.receive_overhead_seconds = samples.small.receive_core_seconds;
+  const double bytes = static_cast<double>(samples.large.bytes);
+  message.send_core_seconds_per_byte =
+      std::max(0.0, samples.large.send_core_seconds - message.send_overhead_seconds) / bytes;
+  message.receive_core_seconds_per_byte =
+      std::max(0.0, samples.large.receive_core_seconds - message.receive_overhead_seconds) / bytes;
+  machine.combine_seconds_per_byte =
+      std::max(0.0, samples.combining.receive_core_seconds - samples.large.receive_core_seconds) /
+      bytes;
+
+  std::vector<cost::Sample> points;
+  for (const PingPong& sample : samples.ping_pongs)
+    points.push_back({static_cast<double>(sample.bytes), sample.one_way_seconds});
+  const cost::Line line = cost::fit_line(points);
+  message.latency_seconds = std::max(
+      0.0, line.fixed - message.send_overhead_seconds - message.receive_overhead_seconds);
+  message.relative_residual = line.relative_residual;
+  const double one_way = bytes / samples.large.seconds;
+  const double both_ways = 2 * bytes / samples.both_ways.seconds;
+  machine.loopback_bytes_per_second = std::max(one_way, both_ways);
+}
+
+double relative_spread(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double value : values) sum += value;
+  const double mean = sum / static_cast<double>(values.size());
+  double squares = 0;
+  for (const double value : values) squares += (value - mean) * (value - mean);
+  return values.size() > 1
+             ? std::sqrt(squares / static_cast<double>(values.size() - 1)) / mean
+             : 0;
+}
+
+}  // namespace lockstep::exec

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// From samples to the parameters of a machine. Pure arithmetic: what was measured goes in.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "exec/calibration/message_timing.h"
+#include "models/cost/machine.h"
+#include "models/network/network.h"
+#include "models/network/work.h"
+
+namespace lockstep::exec {
+
+/// Seconds of all rows of a work table at one batch.
+struct RowSamples {
+  std::int32_t batch = 0;
+  std::vector<double> alone;
+  std::vector<double> beside;  // beside a memory stream; empty where that was not measured
+};
+
+/// Adds a line for each row of the table. `neighbour` and `capacity` in bytes/s: what the memory
+/// stream moves alone, and what the host's cores move together.
+void add_rows(cost::Machine& machine, const network::WorkTable& works,
+              const network::Network& network, std::int32_t threads,
+              const std::vector<RowSamples>& samples, double neighbour, double capacity);
+
+void add_messages(cost::Machine& machine, const MessageSamples& samples);
+
+/// Standard deviation ÷ mean.
+double relative_spread(const std::vector<double>& values);
+
+}  // namespace lockstep::exec

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exec/calibration/row_timing.h"
+
+#include <algorithm>
+#include <array>
+
+#include "exec/training/replica.h"
+#include "exec/transport/clock.h"
+#include "models/cost/fit.h"
+#include "models/training/iteration.h"
+
+namespace lockstep::exec {
+
+namespace {
+
+double seconds_since(std::int64_t start_ns) {
+  return 1e-9 * static_cast<double>(steady_ns() - start_ns);
+}
+
+}  // namespace
+
+std::vector<double> time_rows(const training::Job& job, const network::Network& network,
+                              const Dataset& data, std::int32_t passes) {
+  const training::Iteration iteration = training::make_iteration(job, network);
+  Replica replica(job, network, iteration, data, 0);
+  std::vector<std::vector<double>> seconds(iteration.works.size());
+  constexpr std::int32_t kWarmUp = 2;
+  for (std::int32_t pass = 0; pass < kWarmUp + passes; ++pass) {
+    for (std::size_t row = 0; row < seconds.size(); ++row) {
+      const std::int64_t start = steady_ns();
+      replica.compute(static_cast<std::int32_t>(row), pass);
+      if (pass >= kWarmUp) seconds[row].push_back(seconds_since(start));
+    }
+  }
+  std::vector<double> medians;
+  for (std::vector<double>& row : seconds)
+    medians.push_back(cost::median(std::move(row)));
+  return medians;
+}
+
+Neighbour::Neighbour(std::function<void()> task)
+    : thread_([this, task = std::move(task)] {
+        while (!stop_.load(std::memory_order_relaxed))
+          task();
+      }) {}
+
+Neighbour::~Neighbour() {
+  stop_ = true;
+  thread_.join();
+}
+
+namespace {
+constexpr std::size_t kStreamFloats = std::size_t{32} << 20;  // 128 MiB each: no cache holds them
+constexpr std::size_t kStreamPiece = std::size_t{256} << 10;
+}  // namespace
+
+MemoryStream::MemoryStream() : into_(kStreamFloats, 1.0f), from_(kStreamFloats, 1e-9f) {}
+
+std::uint64_t MemoryStream::run() {
+  float* into = into_.data() + position_;
+  const float* from = from_.data() + position_;
+  for (std::size_t i = 0; i < kStreamPiece; ++i)
+    into[i] += from[i];
+  position_ = (position_ + kStreamPiece) % kStreamFloats;
+  return 3 * sizeof(float) * kStreamPiece;
+}
+
+double memory_bandwidth(std::int32_t threads) {
+  constexpr double kSeconds = 0.4;
+  std::vector<double> rates(static_cast<std::size_t>(threads));
+  std::atomic<std::int32_t> ready{0};
+  std::vector<std::thread> team;
+  for (double& rate : rates)
+    team.emplace_back([&rate, &ready, threads] {
+      MemoryStream stream;
+      ready.fetch_add(1);
+      while (ready.load() < threads)
+        std::this_thread::yield();
+      std::uint64_t bytes = 0;
+      const std::int64_t start = steady_ns();
+      while (seconds_since(start) < kSeconds)
+        bytes += stream.run();
+      rate = static_cast<double>(bytes) / seconds_since(start);
+    });
+  for (std::thread& thread : team)
+    thread.join();
+  double sum = 0;
+  for (const double rate : rates)
+    sum += rate;
+  return sum;
+}
+
+double peak_flops() {
+  // Enough independent chains to hide the latency of a multiply-add on any processor, each as wide
+  // as the widest vector register; the compiler turns the inner loop into one instruction a chain.
+  constexpr std::size_t kWidth = 16, kChains = 12, kSteps = 200'000;
+  alignas(64) std::array<std::array<float, kWidth>, kChains> sums{};
+  alignas(64) std::array<float, kWidth> factor, term;
+  factor.fill(0.999999f);
+  term.fill(1e-6f);
+  double best = 0;
+  volatile float sink = 0;
+  for (int trial = 0; trial < 7; ++trial) {
+    const std::int64_t start = steady_ns();
+    for (std::size_t step = 0; step < kSteps; ++step)
+      for (std::array<float, kWidth>& chain : sums)
+        for (std::size_t i = 0; i < kWidth; ++i)
+          chain[i] = chain[i] * factor[i] + term[i];
+    best = std::max(best, 2.0 * kWidth * kChains * kSteps / seconds_since(start));
+    for (const auto& chain : sums)
+      sink = sink + chain[0];
+  }
+  return best;
+}
+
+}  // namespace lockstep::exec

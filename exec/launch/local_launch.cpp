@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exec/launch/local_launch.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <system_error>
+
+#include "exec/transport/clock.h"
+#include "exec/transport/secret.h"
+#include "models/base/errors.h"
+
+namespace lockstep::exec {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+[[noreturn]] void throw_system_error(const char* what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
+
+/// Closed when it goes out of scope; not inherited unless a child says so.
+class Descriptor {
+ public:
+  explicit Descriptor(int number) : number_(number) {}
+  ~Descriptor() { ::close(number_); }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int number() const { return number_; }
+
+ private:
+  int number_;
+};
+
+int make_listener(std::int32_t ranks) {
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (listener < 0 ||
+      ::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+      ::listen(listener, std::max(ranks, 128)) != 0)
+    throw_system_error("cannot listen on 127.0.0.1");
+  return listener;
+}
+
+std::uint16_t port_of(int listener) {
+  sockaddr_in address{};
+  socklen_t size = sizeof address;
+  ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
+  return ntohs(address.sin_port);
+}
+
+int make_secret_file() {
+  const Secret secret = random_secret();
+  const int file = ::memfd_create("secret", MFD_CLOEXEC);
+  if (file < 0 || ::write(file, secret.bytes.data(), secret.bytes.size()) !=
+                      static_cast<ssize_t>(secret.bytes.size()))
+    throw_system_error("cannot hand the secret on");
+  return file;
+}
+
+/// The signals that end the launcher's wait are taken one by one, in the loop, and handled nowhere
+/// else.
+class BlockedSignals {
+ public:
+  BlockedSignals() {
+    ::sigemptyset(&waited_);
+    for (const int signal : {SIGINT, SIGTERM, SIGCHLD})
+      ::sigaddset(&waited_, signal);
+    ::sigprocmask(SIG_BLOCK, &waited_, &before_);
+  }
+  ~BlockedSignals() { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
+  BlockedSignals(const BlockedSignals&) = delete;
+  BlockedSignals& operator=(const BlockedSignals&) = delete;
+
+  const sigset_t& before() const { return before_; }
+  /// The next signal, or 0 when none came in time.
+  int wait(std::chrono::nanoseconds span) const {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(span);
+    const timespec time{seconds.count(), (span - seconds).count()};
+    const int signal = ::sigtimedwait(&waited_, nullptr, &time);
+    return signal > 0 ? signal : 0;
+  }
+
+ private:
+  sigset_t waited_;
+  sigset_t before_;
+};
+
+class Launcher {
+ public:
+  explicit Launcher(const LocalLaunch& launch)
+      : launch_(launch),
+        grace_(std::chrono::nanoseconds(
+            static_cast<std::int64_t>((launch.timeout_seconds + 1) * 1e9))) {}
+
+  int run();
+
+ private:
+  struct Child {
+    pid_t pid = -1;
+    bool running = false;
+  };
+
+  void start_all();
+  pid_t start(std::vector<std::string> arguments, const std::vector<int>& inherited);
+  void reap();
+  void note(std::size_t rank, int status);
+  void send_to_running(int signal);
+  void begin_grace();
+  void kill_the_rest();
+  bool any_running() const {
+    return std::any_of(children_.begin(), children_.end(),
+                       [](const Child& c) { return c.running; });
+  }
+
+  const LocalLaunch& launch_;
+  std::chrono::nanoseconds grace_;
+  BlockedSignals signals_;
+  std::vector<Child> children_;
+  bool ending_ = false;  // one has failed, or we were told to stop
+  bool killed_ = false;
+  steady_clock::time_point end_;
+  bool bad_input_ = false;
+  bool lost_ = false;
+  int other_status_ = 0;
+  int signal_ = 0;
+};
+
+int Launcher::run() {
+  start_all();
+  while (any_running()) {
+    const auto left = ending_ && !killed_ ? std::chrono::nanoseconds(end_ - steady_clock::now())
+                                          : std::chrono::nanoseconds(std::chrono::hours(1));
+    if (left <= std::chrono::nanoseconds::zero()) {
+      kill_the_rest();
+      continue;
+    }
+    const int signal = signals_.wait(left);
+    if (signal == SIGINT || signal == SIGTERM) {
+      signal_ = signal;
+      send_to_running(signal);
+      begin_grace();
+    }
+    reap();
+  }
+  if (signal_ != 0) return 128 + signal_;
+  if (bad_input_) return 2;
+  return lost_ ? 3 : other_status_;
+}
+
+void Launcher::start_all() {
+  const Descriptor listener(make_listener(launch_.ranks));
+  const Descriptor secret(make_secret_file());
+  const std::string rendezvous = "127.0.0.1:" + std::to_string(port_of(listener.number()));
+  for (Rank rank = 0; rank < launch_.ranks; ++rank) {
+    std::vector<std::string> arguments{launch_.program};
+    arguments.insert(arguments.end(), launch_.arguments.begin(), launch_.arguments.end());
+    for (const std::string& argument :
+         {std::string("--rank"), std::to_string(rank), std::string("--ranks"),
+          std::to_string(launch_.ranks), std::string("--rendezvous"), rendezvous,
+          std::string("--secret-fd"), std::to_string(secret.number())})
+      arguments.push_back(argument);
+    std::vector<int> inherited{secret.number()};
+    if (rank == 0) {
+      arguments.insert(arguments.end(), {"--rendezvous-fd", std::to_string(listener.number())});
+      inherited.push_back(listener.number());
+    }
+    children_.push_back({start(std::move(arguments), inherited), true});
+  }
+}
+
+/// Between fork and exec only what is safe there; so everything is made before.
+pid_t Launcher::start(std::vector<std::string> arguments, const std::vector<int>& inherited) {
+  std::vector<char*> pointers;
+  for (std::string& argument : arguments)
+    pointers.push_back(argument.data());
+  pointers.push_back(nullptr);
+  const pid_t parent = ::getpid();
+  const pid_t child = ::fork();
+  if (child < 0) {
+    send_to_running(SIGKILL);
+    throw_system_error("cannot start a rank");
+  }
+  if (child > 0) return child;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(3);  // the launcher died before the line above
+  for (const int descriptor : inherited)
+    ::fcntl(descriptor, F_SETFD, 0);
+  ::sigprocmask(SIG_SETMASK, &signals_.before(), nullptr);
+  ::execv(launch_.program.c_str(), pointers.data());
+  ::_exit(127);
+}
+
+void Launcher::reap() {
+  for (std::size_t rank = 0; rank < children_.size(); ++rank) {
+    int status = 0;
+    if (!children_[rank].running || ::waitpid(children_[rank].pid, &status, WNOHANG) <= 0) continue;
+    children_[rank].running = false;
+    note(rank, status);
+  }
+}
+
+void Launcher::note(std::size_t rank, int status) {
+  const std::string who =
+      "rank " + std::to_string(rank) + " (pid " + std::to_string(children_[rank].pid) + ")";
+  if (WIFSIGNALED(status)) {
+    if (signal_ == 0 && !killed_)
+      std::fprintf(stderr, "lockstep: %s was killed by signal %d (%s)\n", who.c_str(),
+                   WTERMSIG(status), ::strsignal(WTERMSIG(status)));
+    lost_ = true;
+    begin_grace();
+    return;
+  }
+  const int code = WEXITSTATUS(status);
+  if (code == 0) return;
+  if (code == 127) std::fprintf(stderr, "lockstep: %s could not be started\n", who.c_str());
+  if (code == 2)
+    bad_input_ = true;
+  else if (code == 3)
+    lost_ = true;
+  else if (other_status_ == 0)
+    other_status_ = code;
+  begin_grace();
+}
+
+void Launcher::begin_grace() {
+  if (ending_) return;
+  ending_ = true;
+  end_ = steady_clock::now() + grace_;
+}
+
+void Launcher::kill_the_rest() {
+  killed_ = true;
+  for (std::size_t rank = 0; rank < children_.size(); ++rank)
+    if (children_[rank].running)
+      std::fprintf(stderr, "lockstep: rank %zu (pid %d) did not end within %s; killed\n", rank,
+                   static_cast<int>(children_[rank].pid), describe_seconds(grace_).c_str());
+  send_to_running(SIGKILL);
+}
+
+void Launcher::send_to_running(int signal) {
+  for (const Child& child : children_)
+    if (child.running) ::kill(child.pid, signal);
+}
+
+}  // namespace
+
+int launch_local_ranks(const LocalLaunch& launch) {
+  LOCKSTEP_CHECK(launch.ranks > 0, std::to_string(launch.ranks) + " ranks to launch");
+  return Launcher(launch).run();
+}
+
+}  // namespace lockstep::exec

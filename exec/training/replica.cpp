@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exec/training/replica.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "exec/learning/sgd.h"
+#include "models/base/errors.h"
+
+namespace lockstep::exec {
+
+using network::Work;
+using network::WorkKind;
+
+Replica::Replica(const training::Job& job, const network::Network& network,
+                 const training::Iteration& iteration, const Dataset& data, Rank rank)
+    : iteration_(iteration),
+      batcher_(data.train, job.batch, job.ranks, rank, job.seed),
+      model_(network, batcher_.share(), job.threads),
+      parameters_(model_.parameters()),
+      gradient_scale_(1.0 / job.batch),
+      learning_rate_(static_cast<float>(job.learning_rate)),
+      momentum_(static_cast<float>(job.momentum)),
+      velocity_(network.parameter_count),
+      scratch_(iteration.schedule.buffers[training::kScratch].count) {
+  const auto share = static_cast<std::size_t>(batcher_.share());
+  for (Input& input : inputs_) {
+    input.images.resize(share * network.input.elements());
+    input.labels.resize(share);
+  }
+  loss_sums_.reserve(static_cast<std::size_t>(job.iterations));
+  model_.initialise(job.seed);
+  fill(0);
+}
+
+void Replica::fill(std::int32_t iteration) {
+  Input& input = inputs_[static_cast<std::size_t>(iteration % 2)];
+  batcher_.fill(iteration, input.images, input.labels);
+}
+
+void Replica::compute(std::int32_t work, std::int32_t iteration) {
+  const Work& row = iteration_.works[static_cast<std::size_t>(work)];
+  switch (row.kind) {
+    case WorkKind::Input:
+      fill(iteration + 1);
+      break;
+    case WorkKind::Forward:
+      if (row.layer == 0) {
+        const Input& input = inputs_[static_cast<std::size_t>(iteration % 2)];
+        model_.bind(input.images.data(), input.labels.data(), batcher_.share());
+      }
+      model_.forward(row.layer);
+      break;
+    case WorkKind::Loss:
+      loss_sums_.push_back(model_.loss(gradient_scale_));
+      break;
+    case WorkKind::Backward:
+      model_.backward(row.layer);
+      break;
+    case WorkKind::Update:
+      sgd_momentum(parameters_.subspan(row.first, row.count),
+                   std::span(velocity_).subspan(row.first, row.count),
+                   model_.gradients().subspan(row.first, row.count), learning_rate_, momentum_);
+      break;
+  }
+}
+
+std::span<float> Replica::buffer(std::uint32_t number) {
+  switch (number) {
+    case training::kGradients:
+      return model_.gradients();
+    case training::kParameters:
+      return model_.parameters();
+    case training::kScratch:
+      return scratch_;
+    default:
+      LOCKSTEP_CHECK(false, "no buffer " + std::to_string(number));
+  }
+}
+
+std::uint64_t Replica::hash() const {
+  std::uint64_t hash = 0x9E3779B97F4A7C15u;
+  for (const float value : parameters_)
+    hash = std::rotl((hash ^ std::bit_cast<std::uint32_t>(value)) * 0xFF51AFD7ED558CCDu, 29);
+  return hash;
+}
+
+std::int32_t count_correct(const network::Network& network, std::span<const float> parameters,
+                           const ImageSet& images, std::int32_t first, std::int32_t count,
+                           std::int32_t threads) {
+  constexpr std::int32_t kBatch = 100;
+  Model model(network, kBatch, threads);
+  std::copy(parameters.begin(), parameters.end(), model.parameters().begin());
+  std::vector<float> pixels(kBatch * network.input.elements());
+  std::vector<std::int32_t> labels(kBatch);
+  std::int32_t correct = 0;
+  for (std::int32_t done = 0; done < count;) {
+    const std::int32_t batch = std::min(kBatch, count - done);
+    const auto size = static_cast<std::size_t>(batch);
+    fill_range(images, first + done, std::span(pixels).first(size * network.input.elements()),
+               std::span(labels).first(size));
+    model.bind(pixels.data(), labels.data(), batch);
+    for (std::int32_t layer = 0; layer < static_cast<std::int32_t>(network.layers.size()); ++layer)
+      model.forward(layer);
+    correct += model.correct();
+    done += batch;
+  }
+  return correct;
+}
+
+}  // namespace lockstep::exec

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exec/transport/connection.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+
+#include "exec/transport/socket.h"
+
+namespace lockstep::exec {
+
+namespace {
+
+using boost::asio::ip::tcp;
+using boost::system::error_code;
+
+/// Of one system call: larger ones gain nothing and leave the cache.
+constexpr std::size_t kCallBytes = std::size_t{512} << 10;
+/// Of one turn.
+constexpr std::size_t kTurnBytes = std::size_t{1} << 20;
+
+bool would_block(const error_code& error) {
+  return error == boost::asio::error::would_block || error == boost::asio::error::try_again;
+}
+
+}  // namespace
+
+Connection::Connection(tcp::socket socket, Failed failed)
+    : socket_(std::move(socket)), failed_(std::move(failed)) {
+  tune_for_data(socket_);
+}
+
+void Connection::send(const Frame& frame, std::span<const std::byte> payload, Sent sent) {
+  outgoing_.push({encode(frame), payload, std::move(sent)});
+  if (!writing_ && open_) write_turn();
+}
+
+void Connection::receive(const Arrival& arrival, Received received) {
+  incoming_.push({arrival, std::move(received)});
+  if (!reading_ && open_) read_turn();
+}
+
+void Connection::close() {
+  open_ = false;
+  error_code ignored;
+  socket_.close(ignored);
+}
+
+void Connection::write_turn() {
+  writing_ = true;
+  for (std::size_t moved = 0; open_ && !outgoing_.empty();) {
+    if (moved >= kTurnBytes) return yield(&Connection::write_turn);
+    error_code error;
+    const std::size_t bytes = write_some(error);
+    if (would_block(error)) return wait(tcp::socket::wait_write, &Connection::write_turn);
+    if (error) return fail(error.message());
+    moved += bytes;
+    written_ += bytes;
+    const std::size_t payload_bytes = outgoing_.front().payload.size();
+    if (written_ < kFrameBytes + payload_bytes) continue;
+    written_ = 0;
+    payload_bytes_sent_ += payload_bytes;
+    const Sent sent = outgoing_.pop().sent;
+    sent();
+  }
+  writing_ = false;
+}
+
+std::size_t Connection::write_some(error_code& error) {
+  const Outgoing& message = outgoing_.front();
+  const std::size_t header_done = std::min(written_, kFrameBytes);
+  const std::size_t payload_done = written_ - header_done;
+  const std::size_t payload_now = std::min(message.payload.size() - payload_done, kCallBytes);
+  const std::array<boost::asio::const_buffer, 2> buffers{
+      boost::asio::buffer(message.frame.data() + header_done, kFrameBytes - header_done),
+      boost::asio::buffer(message.payload.data() + payload_done, payload_now)};
+  return socket_.write_some(buffers, error);
+}
+
+void Connection::read_turn() {
+  reading_ = true;
+  for (std::size_t moved = 0; open_ && !incoming_.empty();) {
+    if (moved >= kTurnBytes) return yield(&Connection::read_turn);
+    error_code error;
+    const std::size_t bytes = read_some(error);
+    if (would_block(error)) return wait(tcp::socket::wait_read, &Connection::read_turn);
+    if (error) return fail_reading(error);
+    moved += bytes;
+    if (!take_in(bytes)) return;
+    if (header_read_ < kFrameBytes || payload_read_ < incoming_.front().arrival.into.size())
+      continue;
+    header_read_ = payload_read_ = payload_done_ = 0;
+    const Received received = incoming_.pop().received;
+    received(frame_.started_ns);
+  }
+  reading_ = false;
+}
+
+/// The header and the first of the payload come with one call: how much is due is known beforehand.
+std::size_t Connection::read_some(error_code& error) {
+  const Arrival& arrival = incoming_.front().arrival;
+  std::span<std::byte> target = arrival.combine == schedule::Operator::Replace
+                                    ? arrival.into.subspan(payload_read_)
+                                    : std::span<std::byte>{};
+  const std::size_t left = arrival.into.size() - payload_read_;
+  if (arrival.combine != schedule::Operator::Replace && left > 0) target = combiner_.space();
+  target = target.first(std::min({target.size(), left, kCallBytes}));
+  const std::array<boost::asio::mutable_buffer, 2> buffers{
+      boost::asio::buffer(header_.data() + header_read_, kFrameBytes - header_read_),
+      boost::asio::buffer(target.data(), target.size())};
+  return socket_.read_some(buffers, error);
+}
+
+bool Connection::take_in(std::size_t bytes) {
+  if (header_read_ < kFrameBytes) {
+    const std::size_t of_header = std::min(bytes, kFrameBytes - header_read_);
+    header_read_ += of_header;
+    bytes -= of_header;
+    if (header_read_ == kFrameBytes && !check_header()) return false;
+  }
+  if (bytes == 0) return true;
+  const Arrival& arrival = incoming_.front().arrival;
+  payload_read_ += bytes;
+  if (arrival.combine == schedule::Operator::Replace) return true;
+  payload_done_ +=
+      combiner_.arrived(bytes, arrival.combine, arrival.type, arrival.into.subspan(payload_done_));
+  return true;
+}
+
+bool Connection::check_header() {
+  const std::optional<Frame> frame = decode(header_);
+  const Arrival& due = incoming_.front().arrival;
+  if (!frame) {
+    fail("it sent a malformed header");
+  } else if (frame->payload_bytes != due.into.size()) {
+    fail("it sent a message of " + std::to_string(frame->payload_bytes) + " bytes (fragment " +
+         std::to_string(frame->tag.fragment) + ", step " + std::to_string(frame->tag.step) +
+         ") where one of " + std::to_string(due.into.size()) + " bytes is due");
+  } else if (frame->tag.iteration != due.iteration) {
+    fail("it sent a message of iteration " + std::to_string(frame->tag.iteration) +
+         " where one of iteration " + std::to_string(due.iteration) + " is due");
+  } else {
+    frame_ = *frame;
+    return true;
+  }
+  return false;
+}
+
+void Connection::wait(tcp::socket::wait_type what, void (Connection::*turn)()) {
+  socket_.async_wait(what, [self = shared_from_this(), turn](const error_code&) {
+    if (self->open_) (*self.*turn)();  // an error shows again in the read or write
+  });
+}
+
+void Connection::yield(void (Connection::*turn)()) {
+  boost::asio::post(socket_.get_executor(), [self = shared_from_this(), turn] {
+    if (self->open_) (*self.*turn)();
+  });
+}
+
+void Connection::fail_reading(const error_code& error) {
+  const bool ended = error == boost::asio::error::eof;
+  std::string cause = ended ? "connection closed" : error.message();
+  const std::size_t whole = kFrameBytes + incoming_.front().arrival.into.size();
+  const std::size_t have = header_read_ + payload_read_;
+  if (have > 0)
+    cause +=
+        " after " + std::to_string(have) + " of a message's " + std::to_string(whole) + " bytes";
+  fail(cause);
+}
+
+void Connection::fail(const std::string& cause) {
+  if (!open_) return;
+  close();
+  failed_(cause);
+}
+
+}  // namespace lockstep::exec

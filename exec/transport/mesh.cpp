@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exec/transport/mesh.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "exec/transport/clock.h"
+#include "exec/transport/socket.h"
+#include "models/base/errors.h"
+
+namespace lockstep::exec {
+
+using boost::asio::awaitable;
+using boost::asio::redirect_error;
+using boost::asio::use_awaitable;
+using boost::asio::ip::tcp;
+using boost::system::error_code;
+
+Mesh::Mesh(boost::asio::io_context& context, Rank rank, std::int32_t ranks, Secret secret,
+           std::chrono::nanoseconds timeout, Failed failed)
+    : context_(context),
+      rank_(rank),
+      ranks_(ranks),
+      secret_(std::move(secret)),
+      timeout_(timeout),
+      failed_(std::move(failed)),
+      arrival_(context, boost::asio::steady_timer::time_point::max()) {}
+
+Mesh::~Mesh() {
+  stop();
+}
+
+void Mesh::listen(tcp::acceptor acceptor) {
+  acceptor_ = std::make_shared<Acceptor>(
+      std::move(acceptor), secret_, rank_, timeout_,
+      [this](const Identity& identity) { return refusal_of(identity); },
+      [this](tcp::socket socket, const Identity& identity) {
+        add({identity.rank, static_cast<std::uint8_t>(identity.stream)}, std::move(socket));
+      });
+  acceptor_->start();
+}
+
+std::string Mesh::refusal_of(const Identity& identity) const {
+  if (identity.purpose != Purpose::Data) return "wants a control connection on a data port";
+  if (identity.rank <= rank_ || identity.rank >= ranks_ || identity.stream > UINT8_MAX)
+    return "claims to be rank " + std::to_string(identity.rank) + ", stream " +
+           std::to_string(identity.stream);
+  const Channel channel{identity.rank, static_cast<std::uint8_t>(identity.stream)};
+  if (find(channel) != nullptr)
+    return "claims to be rank " + std::to_string(identity.rank) + ", which is connected already";
+  return "";
+}
+
+awaitable<void> Mesh::connect(std::vector<Channel> channels, std::vector<tcp::endpoint> endpoints) {
+  for (const Channel& channel : channels)
+    if (channel.peer < rank_ && find(channel) == nullptr && !stopped_)
+      co_await reach(channel, endpoints[static_cast<std::size_t>(channel.peer)]);
+  const auto missing = [&] {
+    return std::any_of(channels.begin(), channels.end(),
+                       [&](const Channel& channel) { return find(channel) == nullptr; });
+  };
+  while (!stopped_ && missing()) {
+    error_code cancelled;
+    co_await arrival_.async_wait(redirect_error(use_awaitable, cancelled));
+  }
+}
+
+awaitable<void> Mesh::reach(Channel channel, tcp::endpoint endpoint) {
+  const std::string where = describe(endpoint);
+  tcp::socket socket(context_);
+  Deadline deadline(socket, timeout_);
+  std::string cause;
+  try {
+    co_await socket.async_connect(endpoint, use_awaitable);
+    const Identity self{Purpose::Data, rank_, channel.stream};
+    co_await introduce(socket, secret_, self, channel.peer);
+  } catch (const HandshakeError& error) {
+    cause = where + " " + error.what();
+  } catch (const boost::system::system_error& error) {
+    cause = "cannot be reached at " + where + ": " +
+            (deadline.passed() ? "no answer within " + describe_seconds(timeout_)
+                               : error.code().message());
+  }
+  if (!cause.empty()) {
+    fail(channel.peer, cause);
+  } else if (!stopped_) {
+    add(channel, std::move(socket));
+  }
+}
+
+void Mesh::add(Channel channel, tcp::socket socket) {
+  const auto at = std::lower_bound(
+      entries_.begin(), entries_.end(), channel,
+      [](const Entry& entry, const Channel& wanted) { return entry.channel < wanted; });
+  auto connection = std::make_shared<Connection>(
+      std::move(socket),
+      [this, peer = channel.peer](const std::string& cause) { fail(peer, cause); });
+  entries_.insert(at, {channel, std::move(connection)});
+  arrival_.cancel();
+}
+
+Connection* Mesh::find(Channel channel) const {
+  const auto at = std::lower_bound(
+      entries_.begin(), entries_.end(), channel,
+      [](const Entry& entry, const Channel& wanted) { return entry.channel < wanted; });
+  return at != entries_.end() && at->channel == channel ? at->connection.get() : nullptr;
+}
+
+Connection& Mesh::at(Channel channel) const {
+  Connection* connection = find(channel);
+  LOCKSTEP_CHECK(connection != nullptr,
+                 "rank " + std::to_string(rank_) + " has no connection to rank " +
+                     std::to_string(channel.peer) + ", stream " + std::to_string(channel.stream));
+  return *connection;
+}
+
+void Mesh::send(Channel channel, std::span<const std::byte> payload, Tag tag,
+                std::int64_t started_ns, Connection::Sent sent) {
+  if (!stopped_) at(channel).send({tag, payload.size(), started_ns}, payload, std::move(sent));
+}
+
+void Mesh::receive(Channel channel, const Arrival& arrival, Connection::Received received) {
+  if (!stopped_) at(channel).receive(arrival, std::move(received));
+}
+
+void Mesh::stop() {
+  stopped_ = true;
+  if (acceptor_) acceptor_->stop();
+  for (const Entry& entry : entries_)
+    entry.connection->close();
+  arrival_.cancel();
+}
+
+void Mesh::fail(Rank peer, const std::string& cause) {
+  if (stopped_) return;
+  stop();
+  failed_(peer, cause);
+}
+
+std::uint64_t Mesh::payload_bytes_sent(Rank peer) const {
+  std::uint64_t bytes = 0;
+  for (const Entry& entry : entries_)
+    if (entry.channel.peer == peer) bytes += entry.connection->payload_bytes_sent();
+  return bytes;
+}
+
+}  // namespace lockstep::exec

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// A rank's data connections: one for each stream to each of its scheduled peers, to nobody else.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "exec/transport/acceptor.h"
+#include "exec/transport/channels.h"
+#include "exec/transport/connection.h"
+
+namespace lockstep::exec {
+
+/// The higher rank connects, the lower accepts. There is no handshake per message: the receiver
+/// knows from its schedule what must come, and TCP holds back a sender that is ahead.
+/// Not thread-safe: everything happens on the thread that runs the io_context.
+class Mesh {
+ public:
+  using Failed = std::function<void(Rank peer, const std::string& cause)>;
+
+  /// `failed` is called once, after which no function is called any more. `timeout` bounds the
+  /// reaching of one peer and the handshake of one connection.
+  Mesh(boost::asio::io_context& context, Rank rank, std::int32_t ranks, Secret secret,
+       std::chrono::nanoseconds timeout, Failed failed);
+  ~Mesh();
+
+  /// Lets higher ranks in from now on, whether or not this rank is ready for them.
+  void listen(boost::asio::ip::tcp::acceptor acceptor);
+  /// Makes the connections that aren't there yet and waits for those that others make.
+  /// `endpoints` says where each rank listens. Ends early, without exception, when the mesh fails.
+  boost::asio::awaitable<void> connect(std::vector<Channel> channels,
+                                       std::vector<boost::asio::ip::tcp::endpoint> endpoints);
+
+  /// See Connection::send. `started_ns` is when the Send was started, on rank 0's clock.
+  void send(Channel channel, std::span<const std::byte> payload, Tag tag, std::int64_t started_ns,
+            Connection::Sent sent);
+  /// See Connection::receive.
+  void receive(Channel channel, const Arrival& arrival, Connection::Received received);
+
+  /// Closes everything; no function is called any more.
+  void stop();
+  bool stopped() const { return stopped_; }
+  std::uint64_t payload_bytes_sent(Rank peer) const;
+  int strangers() const { return acceptor_ ? acceptor_->strangers() : 0; }
+
+ private:
+  struct Entry {
+    Channel channel;
+    std::shared_ptr<Connection> connection;
+  };
+
+  boost::asio::awaitable<void> reach(Channel channel, boost::asio::ip::tcp::endpoint endpoint);
+  void add(Channel channel, boost::asio::ip::tcp::socket socket);
+  std::string refusal_of(const Identity& identity) const;
+  Connection* find(Channel channel) const;
+  Connection& at(Channel channel) const;
+  void fail(Rank peer, const std::string& cause);
+
+  boost::asio::io_context& context_;
+  Rank rank_;
+  std::int32_t ranks_;
+  Secret secret_;
+  std::chrono::nanoseconds timeout_;
+  Failed failed_;
+  bool stopped_ = false;
+  std::vector<Entry> entries_;  // sorted by channel
+  std::shared_ptr<Acceptor> acceptor_;
+  boost::asio::steady_timer arrival_;  // never expires; cancelled when a connection came
+};
+
+}  // namespace lockstep::exec

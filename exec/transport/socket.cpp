@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exec/transport/socket.h"
+
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <sstream>
+#include <string_view>
+
+namespace lockstep::exec {
+
+using boost::asio::ip::tcp;
+
+void tune_for_data(tcp::socket& socket) {
+  boost::system::error_code ignored;
+  socket.set_option(tcp::no_delay(true), ignored);
+  socket.non_blocking(true, ignored);
+  for (const std::string_view algorithm : {"cubic", "reno"})
+    if (::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_CONGESTION, algorithm.data(),
+                     static_cast<socklen_t>(algorithm.size())) == 0)
+      break;
+}
+
+std::string describe(const tcp::endpoint& endpoint) {
+  std::ostringstream text;
+  text << endpoint;
+  return text.str();
+}
+
+std::string describe_peer_of(const tcp::socket& socket) {
+  boost::system::error_code error;
+  const tcp::endpoint endpoint = socket.remote_endpoint(error);
+  return error ? "nobody" : describe(endpoint);
+}
+
+Deadline::Deadline(tcp::socket& socket, std::chrono::nanoseconds span)
+    : state_(std::make_shared<State>(State{&socket})), timer_(socket.get_executor(), span) {
+  timer_.async_wait([state = state_](const boost::system::error_code& error) {
+    if (error || state->socket == nullptr) return;
+    state->passed = true;
+    boost::system::error_code ignored;
+    state->socket->close(ignored);
+  });
+}
+
+Deadline::~Deadline() {
+  state_->socket = nullptr;
+}
+
+}  // namespace lockstep::exec

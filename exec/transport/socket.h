@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Small things about TCP sockets that several files need.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+namespace lockstep::exec {
+
+/// For a connection that carries data: no Nagle; cubic, or else reno, because BBR's pacing halves
+/// the speed of loopback; buffers are left to the kernel, which tunes them; reads and writes don't
+/// block. Never fails: a socket that has gone is noticed when it is used.
+void tune_for_data(boost::asio::ip::tcp::socket& socket);
+
+/// "127.0.0.1:4711"; "[::1]:4711"; "nobody" of a socket that is no longer connected.
+std::string describe(const boost::asio::ip::tcp::endpoint& endpoint);
+std::string describe_peer_of(const boost::asio::ip::tcp::socket& socket);
+
+/// Closes a socket if it isn't destroyed before the time is up: how waits get a deadline here.
+class Deadline {
+ public:
+  Deadline(boost::asio::ip::tcp::socket& socket, std::chrono::nanoseconds span);
+  ~Deadline();
+  Deadline(const Deadline&) = delete;
+  Deadline& operator=(const Deadline&) = delete;
+  bool passed() const { return state_->passed; }
+
+ private:
+  struct State {
+    boost::asio::ip::tcp::socket* socket;
+    bool passed = false;
+  };
+  std::shared_ptr<State> state_;  // the timer's handler may run after the destructor
+  boost::asio::steady_timer timer_;
+};
+
+}  // namespace lockstep::exec

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/cost/cost_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "models/base/errors.h"
+
+namespace lockstep::cost {
+
+namespace {
+
+using network::Layer;
+using network::Network;
+using network::Work;
+using network::WorkKind;
+
+/// What a row does to one unit (image, or parameter for Update), and once.
+struct Quantities {
+  double flops_per_unit = 0;
+  double bytes_per_unit = 0;
+  double bytes_fixed = 0;  // parameters and their gradients
+};
+
+Quantities quantities(const Work& work, const Network& network) {
+  const double pixels = static_cast<double>(network.input.elements());
+  switch (work.kind) {
+    case WorkKind::Input:  // one byte read, one float written
+      return {pixels, 5 * pixels, 0};
+    case WorkKind::Loss:
+      return {8.0 * network.classes, 8.0 * network.classes, 0};
+    case WorkKind::Update:  // parameter and velocity read and written, gradient read
+      return {4, 20, 0};
+    case WorkKind::Forward:
+    case WorkKind::Backward:
+      break;
+  }
+  const Layer& layer = network.layers[static_cast<std::size_t>(work.layer)];
+  const double parameters = 4.0 * static_cast<double>(layer.parameter_count());
+  if (work.kind == WorkKind::Forward)
+    return {static_cast<double>(layer.flops_forward), static_cast<double>(layer.bytes_forward),
+            parameters};
+  return {static_cast<double>(layer.flops_backward), static_cast<double>(layer.bytes_backward),
+          2 * parameters};
+}
+
+/// The roofline (Williams, Waterman, Patterson 2009): as fast as the FLOPs or the bytes allow,
+/// whichever is slower. A bound from below; what a real kernel adds is not known here.
+LayerCost roofline(const Work& work, const Network& network, const Machine& machine,
+                   std::int32_t threads) {
+  const Quantities row = quantities(work, network);
+  const double flops = machine.flops_per_core * threads;
+  const double bytes =
+      std::min(machine.memory_bytes_per_second, machine.core_memory_bytes_per_second * threads);
+  LayerCost cost;
+  cost.threads = threads;
+  cost.seconds.per_unit = std::max(row.flops_per_unit / flops, row.bytes_per_unit / bytes);
+  cost.seconds.fixed = row.bytes_fixed / bytes;
+  cost.seconds.relative_residual = kRooflineSpread;
+  cost.memory_bytes_per_unit = row.bytes_per_unit;
+  return cost;
+}
+
+}  // namespace
+
+CostModel::CostModel(const Network& network, network::WorkTable works,
+                     std::vector<std::int32_t> batch_of_rank, std::int32_t threads,
+                     std::vector<const Machine*> machines, std::vector<double> speed)
+    : CostModel(std::move(machines), std::move(speed)) {
+  works_ = std::move(works);
+  batch_of_rank_ = std::move(batch_of_rank);
+  threads_ = threads;
+  for (const Machine* machine : kinds_) {
+    std::vector<Row>& rows = rows_.emplace_back();
+    for (const Work& work : works_) {
+      const RowName name = row_name(work, network);
+      const LayerCost* measured = machine->find(name.signature, name.direction, threads);
+      rows.push_back({measured ? *measured : roofline(work, network, *machine, threads),
+                      name.signature + (name.direction.empty() ? "" : ", ") + name.direction,
+                      measured != nullptr});
+    }
+  }
+}
+
+CostModel::CostModel(std::vector<const Machine*> machines, std::vector<double> speed)
+    : machines_(std::move(machines)), speed_(std::move(speed)) {
+  LOCKSTEP_CHECK(machines_.size() == speed_.size(), "one machine and one speed per rank");
+  for (const Machine* machine : machines_) {
+    const auto known = std::find(kinds_.begin(), kinds_.end(), machine);
+    kind_of_rank_.push_back(static_cast<std::size_t>(known - kinds_.begin()));
+    if (known == kinds_.end()) kinds_.push_back(machine);
+  }
+}
+
+double CostModel::units(Rank rank, std::size_t work) const {
+  return works_[work].kind == WorkKind::Update
+             ? static_cast<double>(works_[work].count)
+             : static_cast<double>(batch_of_rank_[static_cast<std::size_t>(rank)]);
+}
+
+Demand CostModel::compute(Rank rank, std::int32_t work) const {
+  const auto index = static_cast<std::size_t>(rank);
+  const auto row = static_cast<std::size_t>(work);
+  const LayerCost& cost = rows_[kind_of_rank_[index]][row].cost;
+  const double count = units(rank, row);
+  return {.seconds = (cost.seconds.fixed + cost.seconds.per_unit * count) / speed_[index],
+          .cores = works_[row].kind == WorkKind::Input ? 1.0 : static_cast<double>(threads_),
+          .memory_bytes = cost.memory_bytes_per_unit * count};
+}
+
+Demand CostModel::combine(Rank rank, std::uint64_t bytes) const {
+  const double count = static_cast<double>(bytes);
+  return {.seconds = count * machine(rank).combine_seconds_per_byte /
+                     speed_[static_cast<std::size_t>(rank)],
+          .cores = 1,
+          .memory_bytes = 3 * count};  // both operands read, one written
+}
+
+MessageDemand CostModel::message(Rank sender, Rank receiver, schedule::Operator combine) const {
+  const double send_speed = speed_[static_cast<std::size_t>(sender)];
+  const double receive_speed = speed_[static_cast<std::size_t>(receiver)];
+  const Machine& to = machine(receiver);
+  const MessageCost& out = machine(sender).message;
+  const MessageCost& in = to.message;
+  const bool adds = combine != schedule::Operator::Replace;
+  return {.send_overhead_seconds = out.send_overhead_seconds / send_speed,
+          .receive_overhead_seconds = in.receive_overhead_seconds / receive_speed,
+          .send_core_seconds_per_byte = out.send_core_seconds_per_byte / send_speed,
+          .receive_core_seconds_per_byte =
+              (in.receive_core_seconds_per_byte + (adds ? to.combine_seconds_per_byte : 0)) /
+              receive_speed,
+          .send_memory_bytes_per_byte = 2,  // read, written to the socket's buffer
+          .receive_memory_bytes_per_byte = adds ? 3.0 : 2.0,
+          .latency_seconds = std::max(out.latency_seconds, in.latency_seconds),
+          .window_bytes = std::min(out.window_bytes, in.window_bytes)};
+}
+
+std::vector<std::string> CostModel::estimated_rows() const {
+  std::vector<std::string> names;
+  for (std::size_t kind = 0; kind < kinds_.size(); ++kind)
+    for (const Row& row : rows_[kind])
+      if (!row.measured) names.push_back(kinds_[kind]->name + ": " + row.name);
+  return names;
+}
+
+std::vector<std::string> CostModel::extrapolated_rows() const {
+  std::vector<std::string> names;
+  for (std::size_t kind = 0; kind < kinds_.size(); ++kind) {
+    for (std::size_t work = 0; work < works_.size(); ++work) {
+      const Row& row = rows_[kind][work];
+      if (!row.measured || works_[work].kind == WorkKind::Update) continue;
+      for (std::size_t rank = 0; rank < kind_of_rank_.size(); ++rank) {
+        const std::int32_t batch = batch_of_rank_[rank];
+        if (kind_of_rank_[rank] != kind ||
+            (batch >= row.cost.smallest_batch && batch <= row.cost.largest_batch))
+          continue;
+        names.push_back(kinds_[kind]->name + ": " + row.name + " at batch " +
+                        std::to_string(batch) + ", measured from " +
+                        std::to_string(row.cost.smallest_batch) + " to " +
+                        std::to_string(row.cost.largest_batch));
+        break;
+      }
+    }
+  }
+  return names;
+}
+
+double CostModel::compute_spread(Rank rank) const {
+  const std::size_t kind = kind_of_rank_[static_cast<std::size_t>(rank)];
+  double total = 0;
+  double squares = 0;
+  for (std::size_t work = 0; work < works_.size(); ++work) {
+    if (works_[work].kind == WorkKind::Input) continue;
+    const double seconds = compute(rank, static_cast<std::int32_t>(work)).seconds;
+    const double error = seconds * rows_[kind][work].cost.seconds.relative_residual;
+    total += seconds;
+    // Measured rows err independently of one another; rooflines all err to the same side.
+    squares += rows_[kind][work].measured ? error * error : 0;
+  }
+  double estimated = 0;
+  for (std::size_t work = 0; work < works_.size(); ++work)
+    if (!rows_[kind][work].measured)
+      estimated += kRooflineSpread * compute(rank, static_cast<std::int32_t>(work)).seconds;
+  return total > 0 ? std::sqrt(squares + estimated * estimated) / total : 0;
+}
+
+Interval interval_90(double iteration_seconds, double compute_seconds, double compute_spread,
+                     const Machine& machine) {
+  const double rest = std::max(0.0, iteration_seconds - compute_seconds);
+  const double compute = compute_seconds * compute_spread;
+  const double messages =
+      rest * std::hypot(machine.message.relative_residual, machine.combine_residual);
+  const double drift = iteration_seconds * machine.run_to_run_residual;
+  const double deviation = std::sqrt(compute * compute + messages * messages + drift * drift);
+  constexpr double kNormal90 = 1.645;  // standard deviations on either side that hold 90 %
+  return {std::max(0.0, iteration_seconds - kNormal90 * deviation),
+          iteration_seconds + kNormal90 * deviation};
+}
+
+}  // namespace lockstep::cost

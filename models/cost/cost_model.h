@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// The shared cost model: what each step asks of the resources of a host and of the network.
+// A duration is never an input: `ideal` adds demands up, `flow` lets the steps that run at one time
+// share cores, memory bandwidth and links.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "models/cost/machine.h"
+#include "models/network/network.h"
+#include "models/network/work.h"
+#include "models/schedule/schedule.h"
+
+namespace lockstep::cost {
+
+/// What a Compute or Combine step asks for when nothing else runs: it lasts `seconds`, keeping
+/// `cores` cores busy and moving `memory_bytes` between cache and memory, evenly spread over it.
+struct Demand {
+  double seconds = 0;
+  double cores = 1;
+  double memory_bytes = 0;
+};
+
+/// What one message asks for. Everything per byte is per payload byte.
+struct MessageDemand {
+  double send_overhead_seconds = 0;     // on the sender's communication lane, once
+  double receive_overhead_seconds = 0;  // on the receiver's communication lane, once
+  double send_core_seconds_per_byte = 0;     // on the sender's communication lane and cores
+  double receive_core_seconds_per_byte = 0;  // likewise; combining included
+  double send_memory_bytes_per_byte = 0;     // on the sender's memory bandwidth
+  double receive_memory_bytes_per_byte = 0;
+  double latency_seconds = 0;  // of the software; the links add theirs
+  /// Up to this many bytes leave before the receiver has posted its Recv; a Send of at most this
+  /// size is complete once copied. A larger message waits for its Recv.
+  std::uint64_t window_bytes = 0;
+};
+
+/// Prices the steps of one job. Pure: the same question has the same answer.
+class CostModel {
+ public:
+  /// `batch_of_rank[r]` is rank r's share of the global batch. `machines[r]` is the machine kind of
+  /// rank r's host (pointers outlive the model); `speed[r]` divides its core-seconds.
+  CostModel(const network::Network& network, network::WorkTable works,
+            std::vector<std::int32_t> batch_of_rank, std::int32_t threads,
+            std::vector<const Machine*> machines, std::vector<double> speed);
+
+  /// For schedules without Compute steps (a collective alone): no network, no works.
+  CostModel(std::vector<const Machine*> machines, std::vector<double> speed);
+
+  Demand compute(Rank rank, std::int32_t work) const;
+  Demand combine(Rank rank, std::uint64_t bytes) const;
+  /// A receive that combines pays for it per byte, as it arrives.
+  MessageDemand message(Rank sender, Rank receiver, schedule::Operator combine) const;
+  const Machine& machine(Rank rank) const { return *machines_[static_cast<std::size_t>(rank)]; }
+
+  /// Rows that nobody measured and that a roofline prices; rows asked at a batch outside the range
+  /// that was measured. For people: a prediction that rests on them says so.
+  std::vector<std::string> estimated_rows() const;
+  std::vector<std::string> extrapolated_rows() const;
+  /// Standard deviation ÷ mean of a rank's computing time in one iteration, from the residuals of
+  /// the rows it is made of.
+  double compute_spread(Rank rank) const;
+
+ private:
+  struct Row {
+    LayerCost cost;
+    std::string name;
+    bool measured = false;
+  };
+  double units(Rank rank, std::size_t work) const;
+
+  network::WorkTable works_;
+  std::vector<std::int32_t> batch_of_rank_;
+  std::int32_t threads_ = 1;
+  std::vector<const Machine*> machines_;  // of each rank
+  std::vector<double> speed_;             // of each rank
+  std::vector<const Machine*> kinds_;     // the different ones
+  std::vector<std::size_t> kind_of_rank_;
+  std::vector<std::vector<Row>> rows_;    // of each kind, of each work
+};
+
+/// A roofline is a bound, not a measurement: half of it either way is what we claim to know.
+inline constexpr double kRooflineSpread = 0.5;
+
+struct Interval {
+  double low = 0;
+  double high = 0;
+};
+
+/// Where a predicted iteration time lies with 90 % probability, from the calibration's residuals:
+/// computing, messages (all that is not computing) and the machine's drift between runs, independent.
+Interval interval_90(double iteration_seconds, double compute_seconds, double compute_spread,
+                     const Machine& machine);
+
+}  // namespace lockstep::cost

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// The parameters of one kind of host: measured by `lockstep calibrate`, or written by hand from a
+// datasheet. Every figure says where it came from.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/network/network.h"
+#include "models/network/work.h"
+
+namespace lockstep::cost {
+
+enum class Origin : std::uint8_t { Measured, Datasheet };
+
+/// A fitted line: seconds = fixed + per_unit × units, with what the fit left over.
+struct Line {
+  double fixed = 0;     // seconds
+  double per_unit = 0;  // seconds per image, or per byte
+  /// Root mean square of (measured / fitted − 1) over the samples; 0 for hand-written figures.
+  double relative_residual = 0;
+};
+
+/// Under which name a row of a work table is measured: rows of different networks that do the same
+/// arithmetic share one.
+struct RowName {
+  std::string signature;  // of the layer; or "input 28x28x1", "loss 10", "update"
+  std::string direction;  // "forward", "backward"; "" where there is only one
+};
+RowName row_name(const network::Work& work, const network::Network& network);
+
+/// One row: what it takes as a line over images (update: over parameters).
+struct LayerCost {
+  std::string signature;  // RowName
+  std::string direction;
+  std::int32_t threads = 1;
+  Line seconds{};
+  double memory_bytes_per_unit = 0;  // traffic between cache and memory, per image or parameter
+  std::int32_t smallest_batch = 0;   // the range that was measured
+  std::int32_t largest_batch = 0;
+};
+
+/// Costs of messages between two processes: on one host (loopback) or between hosts, where the
+/// wire itself belongs to the topology.
+struct MessageCost {
+  double send_overhead_seconds = 0;
+  double receive_overhead_seconds = 0;
+  double send_core_seconds_per_byte = 0;
+  double receive_core_seconds_per_byte = 0;
+  double latency_seconds = 0;
+  std::uint64_t window_bytes = 0;
+  double relative_residual = 0;
+};
+
+struct Machine {
+  std::string name;    // "amd-epyc-2-cores"
+  Origin origin = Origin::Datasheet;
+  std::string date;    // ISO 8601, of the calibration; "" for a datasheet
+  double cores = 1;
+  double flops_per_core = 0;              // single-precision peak, one core, FLOP/s
+  double memory_bytes_per_second = 0;     // of the whole host
+  double core_memory_bytes_per_second = 0;  // one core alone can move
+  double loopback_bytes_per_second = 0;   // one host's loopback, all flows together
+  MessageCost message;                    // TCP between two processes
+  double combine_seconds_per_byte = 0;    // adding floats in place, per byte of the arriving operand
+  double combine_residual = 0;
+  std::vector<LayerCost> layers;
+  /// Spread of one iteration's time about its mean when nothing changes (standard deviation ÷ mean),
+  /// from repeated calibration passes.
+  double run_to_run_residual = 0;
+
+  const LayerCost* find(const std::string& signature, const std::string& direction,
+                        std::int32_t threads) const;
+};
+
+/// Reads and writes machine files (format: models/cost/README.md). Throws ConfigError.
+Machine parse_machine(const std::string& text, const std::string& where);
+Machine load_machine(const std::string& path);
+std::string to_json(const Machine& machine);
+
+}  // namespace lockstep::cost

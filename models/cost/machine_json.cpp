@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// Machine files. Every quantity carries its unit; the format is told in models/cost/README.md.
+#include <charconv>
+
+#include "models/base/errors.h"
+#include "models/base/object_json.h"
+#include "models/base/units.h"
+#include "models/cost/machine.h"
+
+namespace lockstep::cost {
+
+namespace {
+
+/// The shortest text that reads back as the same number, and its unit.
+Json quantity(double value, const char* unit) {
+  char buffer[40];
+  const auto end = std::to_chars(buffer, buffer + sizeof buffer, value).ptr;
+  return std::string(buffer, end) + " " + unit;
+}
+
+Line read_line(const ObjectReader& object) {
+  return {.fixed = object.seconds("fixed", 0.0),
+          .per_unit = object.seconds("per_unit"),
+          .relative_residual = object.number("relative_residual", 0, 1e6, 0.0)};
+}
+
+const ObjectReader::Keys kMessageKeys{"send_overhead",         "receive_overhead",
+                                      "send_core_per_byte",    "receive_core_per_byte",
+                                      "latency",               "window",
+                                      "relative_residual"};
+
+MessageCost read_message(const ObjectReader& object) {
+  return {.send_overhead_seconds = object.seconds("send_overhead"),
+          .receive_overhead_seconds = object.seconds("receive_overhead"),
+          .send_core_seconds_per_byte = object.seconds("send_core_per_byte"),
+          .receive_core_seconds_per_byte = object.seconds("receive_core_per_byte"),
+          .latency_seconds = object.seconds("latency"),
+          .window_bytes = object.bytes("window"),
+          .relative_residual = object.number("relative_residual", 0, 1e6, 0.0)};
+}
+
+Json to_object(const MessageCost& message) {
+  return {{"send_overhead", quantity(message.send_overhead_seconds, "s")},
+          {"receive_overhead", quantity(message.receive_overhead_seconds, "s")},
+          {"send_core_per_byte", quantity(message.send_core_seconds_per_byte, "s")},
+          {"receive_core_per_byte", quantity(message.receive_core_seconds_per_byte, "s")},
+          {"latency", quantity(message.latency_seconds, "s")},
+          {"window", message.window_bytes},
+          {"relative_residual", message.relative_residual}};
+}
+
+const ObjectReader::Keys kLayerKeys{"signature", "direction",         "threads",
+                                    "fixed",     "per_unit",          "memory_per_unit",
+                                    "batches",   "relative_residual"};
+
+LayerCost read_layer(const ObjectReader& object) {
+  LayerCost layer;
+  layer.signature = object.text("signature");
+  layer.direction = object.text("direction", "");
+  layer.threads = object.integer<std::int32_t>("threads", 1, 4096);
+  layer.seconds = read_line(object);
+  const Json& memory = object.value("memory_per_unit");
+  layer.memory_bytes_per_unit =
+      checked_number(memory, 0, 1e15, object.place("memory_per_unit"));
+  const std::vector<double> batches = object.numbers("batches");
+  if (batches.size() != 2 || !(batches[0] <= batches[1]))
+    throw ConfigError(object.place("batches"), "expected [smallest, largest]");
+  layer.smallest_batch = static_cast<std::int32_t>(batches[0]);
+  layer.largest_batch = static_cast<std::int32_t>(batches[1]);
+  return layer;
+}
+
+Json to_object(const LayerCost& layer) {
+  return {{"signature", layer.signature},
+          {"direction", layer.direction},
+          {"threads", layer.threads},
+          {"fixed", quantity(layer.seconds.fixed, "s")},
+          {"per_unit", quantity(layer.seconds.per_unit, "s")},
+          {"memory_per_unit", layer.memory_bytes_per_unit},
+          {"batches", {layer.smallest_batch, layer.largest_batch}},
+          {"relative_residual", layer.seconds.relative_residual}};
+}
+
+constexpr const char* kSchema = "lockstep.machine/1";
+
+}  // namespace
+
+Machine parse_machine(const std::string& text, const std::string& where) {
+  const Json json = parse_json(text, where);
+  const ObjectReader object(
+      json, where, "",
+      {"schema", "name", "origin", "date", "cores", "flops_per_core", "memory_bandwidth",
+       "core_memory_bandwidth", "loopback_bandwidth", "message", "combine_per_byte",
+       "combine_residual", "run_to_run_residual", "layers"});
+  if (object.text("schema") != kSchema)
+    throw ConfigError(object.place("schema"), std::string("expected \"") + kSchema + "\", is \"" +
+                                                  object.text("schema") + "\"");
+  Machine machine;
+  machine.name = object.text("name");
+  const std::string origin = object.text("origin");
+  if (origin != "measured" && origin != "datasheet")
+    throw ConfigError(object.place("origin"),
+                      "expected \"measured\" or \"datasheet\", is \"" + origin + "\"");
+  machine.origin = origin == "measured" ? Origin::Measured : Origin::Datasheet;
+  machine.date = object.text("date", "");
+  machine.cores = object.number("cores", 0.001, 1e6);
+  machine.flops_per_core = parse_flops(object.text("flops_per_core"), object.place("flops_per_core"));
+  machine.memory_bytes_per_second = object.bandwidth("memory_bandwidth");
+  machine.core_memory_bytes_per_second =
+      object.bandwidth("core_memory_bandwidth", machine.memory_bytes_per_second);
+  machine.loopback_bytes_per_second = object.bandwidth("loopback_bandwidth");
+  machine.message = read_message(object.object("message", kMessageKeys));
+  machine.combine_seconds_per_byte = object.seconds("combine_per_byte");
+  machine.combine_residual = object.number("combine_residual", 0, 1e6, 0.0);
+  machine.run_to_run_residual = object.number("run_to_run_residual", 0, 1e6, 0.0);
+  if (object.has("layers"))
+    for (const ObjectReader& layer : object.objects("layers", kLayerKeys))
+      machine.layers.push_back(read_layer(layer));
+  return machine;
+}
+
+Machine load_machine(const std::string& path) { return parse_machine(read_text(path), path); }
+
+std::string to_json(const Machine& machine) {
+  Json layers = Json::array();
+  for (const LayerCost& layer : machine.layers) layers.push_back(to_object(layer));
+  return to_text({{"schema", kSchema},
+                  {"name", machine.name},
+                  {"origin", machine.origin == Origin::Measured ? "measured" : "datasheet"},
+                  {"date", machine.date},
+                  {"cores", machine.cores},
+                  {"flops_per_core", quantity(machine.flops_per_core, "FLOP/s")},
+                  {"memory_bandwidth", quantity(machine.memory_bytes_per_second, "B/s")},
+                  {"core_memory_bandwidth", quantity(machine.core_memory_bytes_per_second, "B/s")},
+                  {"loopback_bandwidth", quantity(machine.loopback_bytes_per_second, "B/s")},
+                  {"message", to_object(machine.message)},
+                  {"combine_per_byte", quantity(machine.combine_seconds_per_byte, "s")},
+                  {"combine_residual", machine.combine_residual},
+                  {"run_to_run_residual", machine.run_to_run_residual},
+                  {"layers", layers}});
+}
+
+}  // namespace lockstep::cost

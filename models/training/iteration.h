@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// One training iteration as one schedule: input, forward, backward, the all-reduce of each gradient
+// bucket, update. Built once, run by both worlds.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "models/network/network.h"
+#include "models/network/work.h"
+#include "models/schedule/schedule.h"
+#include "models/schedule/verify.h"
+#include "models/training/job.h"
+
+namespace lockstep::training {
+
+/// Gradients that are reduced together: those of the consecutive layers first_layer … last_layer,
+/// one slice of the flat buffers (which hold the last layer first).
+struct Bucket {
+  std::int32_t first_layer = 0;
+  std::int32_t last_layer = 0;
+  std::uint64_t first = 0;
+  std::uint64_t count = 0;
+};
+
+/// In the order in which the backward pass completes them. A bucket is closed by the layer with
+/// which it reaches `bucket_bytes`; layers are not split.
+std::vector<Bucket> make_buckets(const network::Network& network, std::uint64_t bucket_bytes);
+
+/// The buffers of an iteration's schedule, by number.
+inline constexpr std::uint32_t kGradients = 0;
+inline constexpr std::uint32_t kParameters = 1;
+inline constexpr std::uint32_t kScratch = 2;
+
+struct Iteration {
+  schedule::Schedule schedule;
+  network::WorkTable works;
+  std::vector<Bucket> buckets;
+
+  /// What verify() has to prove: an update reads gradients that hold every rank's once.
+  schedule::Contract contract() const;
+};
+
+/// The iteration of a job. The images of the next iteration are loaded while this one runs (input
+/// lane). With `overlap` a bucket's all-reduce starts as soon as its gradients are there, otherwise
+/// when the backward pass is over; `buckets_in_flight` at a time.
+Iteration make_iteration(const Job& job, const network::Network& network);
+
+/// "forward conv1", "update 0": of every row of the work table, for people.
+std::vector<std::string> work_names(const Iteration& iteration, const network::Network& network);
+
+}  // namespace lockstep::training

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// What to train and how: the resolved job, the same in both worlds. Every figure that decides
+// what the ranks do is here; nothing about where or how fast they do it.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "models/collectives/algorithm.h"
+#include "models/network/network.h"
+#include "models/topology/topology.h"
+
+namespace lockstep::training {
+
+enum class Fidelity : std::uint8_t { Ideal, Flow };
+
+struct Job {
+  std::string network = "fashion-cnn";  // name or file, as given
+  std::int32_t ranks = 1;
+  std::int32_t batch = 64;   // images per iteration, all ranks together
+  std::int32_t threads = 1;  // of the compute lane of each rank
+  std::int32_t iterations = 0;  // SGD updates; resolved from --epochs by the images there are
+
+  collectives::Algorithm algorithm = collectives::Algorithm::Ring;
+  std::uint64_t bucket_bytes = 1 << 20;    // a bucket is closed once it holds this much
+  std::int32_t buckets_in_flight = 2;
+  std::uint64_t segment_bytes = 256 << 10;  // a chunk travels in pieces of at most this size
+  bool overlap = true;  // all-reduce a bucket while the backward pass goes on
+
+  double learning_rate = 0.05;
+  double momentum = 0.9;
+
+  std::string topology = "one_host";  // name or file, as given
+  topology::PlacementKind placement = topology::PlacementKind::Packed;
+  Fidelity fidelity = Fidelity::Flow;
+  std::string data;  // folder of IDX files; "" = Debian's Fashion-MNIST
+  std::uint64_t seed = 1;
+};
+
+/// Rank r's images of every batch are those from first_of_share(r) up to, not including,
+/// first_of_share(r + 1): shares are as even as it goes.
+std::int32_t first_of_share(std::int32_t batch, std::int32_t ranks, Rank rank);
+
+}  // namespace lockstep::training

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+// The JSON form of a job, whose keys are the command line's words with underscores, and the one
+// list of its fields with the range of each.
+#pragma once
+
+#include <string>
+
+#include "models/training/job.h"
+
+namespace lockstep::training {
+
+/// One object with every field. Sizes are whole numbers of bytes.
+std::string to_json(const Job& job);
+
+/// Reads a job; a field that is not there has its default (struct Job). Sizes are whole numbers of
+/// bytes or texts with a unit ("4 MiB"). The text of a result file will do too: its "job" is taken.
+/// Throws ConfigError: unknown keys (with a suggestion), wrong types, values out of range.
+Job parse_job(const std::string& text, const std::string& where);
+Job load_job(const std::string& path);
+
+/// Sets the field that a flag names from the flag's text, in the ranges of the job file; `overlap`
+/// is "on" or "off". `key` is the job file's ("bucket_bytes"), `where` the flag ("--bucket-bytes").
+void set_field(Job& job, const std::string& key, const std::string& value,
+               const std::string& where);
+
+/// "packed", "scattered".
+std::string name_of(topology::PlacementKind placement);
+/// "ideal", "flow".
+std::string name_of(Fidelity fidelity);
+
+}  // namespace lockstep::training
