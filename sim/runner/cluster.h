@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// What computations and messages ask of the cluster: cost model, topology and placement put
+// together as terms that the simulation can apply without a further look at any of them.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <initializer_list>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "models/base/ids.h"
+#include "models/base/units.h"
+#include "models/cost/cost_model.h"
+#include "models/topology/topology.h"
+#include "sim/network/bursts.h"
+#include "sim/network/fluid.h"
+
+namespace lockstep::sim {
+
+/// `seconds` in the future, at most EventQueue::kNever.
+Time delay(double seconds);
+
+/// The terms on which one sender's messages reach one receiver.
+struct Terms {
+  Time send_overhead;
+  Time receive_overhead;
+  Time latency;                      // of the links and of the software
+  double send_seconds_per_byte = 0;  // of the lanes
+  double receive_seconds_per_byte = 0;
+  double bytes_per_second = 0;  // alone: route, sender and receiver, whichever is slowest
+  std::uint64_t window_bytes = 0;
+  /// Of the flow when its Recv is posted, or not yet: then the receiver's processor has no part in
+  /// it. [1]: while links with a burst let it pass, if there are any.
+  std::array<std::uint32_t, 2> profile{};
+  std::array<std::uint32_t, 2> unposted_profile{};
+  bool bursts = false;  // whether there is such a link on the route
+
+  /// Leaves before the receiver has posted its Recv.
+  bool is_eager(std::uint64_t bytes) const { return bytes <= window_bytes; }
+  /// How long the bytes flow when nothing else does.
+  Time transfer(std::uint64_t bytes) const;
+};
+
+/// Ranks on one host share its cores, its memory bandwidth and its loopback. Messages between them
+/// take the loopback, others the links of their route. The arguments must outlive the Cluster.
+class Cluster {
+ public:
+  Cluster(const cost::CostModel& cost, const topology::Topology& topology,
+          std::span<const HostId> host_of_rank, Fluid& fluid);
+
+  /// A connection carries all messages from one rank to another of one stream. Numbered 0, 1, ….
+  std::uint32_t connect(Rank sender, Rank receiver);
+  std::size_t connections() const { return connections_.size(); }
+  /// Valid until the next call.
+  const Terms& terms(std::uint32_t connection, schedule::Operator combine);
+  std::span<const LinkId> route(std::uint32_t connection) const;
+  Bursts& bursts() { return bursts_; }
+
+  /// For a Compute step of the rank; its amount is in seconds.
+  std::uint32_t compute_profile(Rank rank, const cost::Demand& demand);
+
+ private:
+  static constexpr std::uint32_t kNone = UINT32_MAX;
+  struct Host {
+    std::uint32_t cores = kNone;  // resources, when a rank is placed here
+    std::uint32_t memory = kNone;
+    std::uint32_t loopback = kNone;
+    std::vector<std::pair<cost::Demand, std::uint32_t>> profiles;  // per second of computing
+  };
+  struct Connection {
+    Rank sender = 0;
+    Rank receiver = 0;
+    std::uint32_t first_link = 0;  // in links_
+    std::uint32_t links = 0;
+    std::array<std::uint32_t, 3> terms{kNone, kNone, kNone};  // by Operator
+  };
+
+  Host& host_of(Rank rank);
+  Terms make_terms(const Connection& connection, schedule::Operator combine);
+  void add_profiles(Terms& terms, const Connection& connection, const cost::MessageDemand& demand);
+  std::array<std::uint32_t, 2> add_flow(const Connection& connection,
+                                        std::initializer_list<Use> ends);
+  std::uint32_t link_resource(LinkId link);
+
+  const cost::CostModel& cost_;
+  const topology::Topology& topology_;
+  std::span<const HostId> host_of_rank_;
+  Fluid& fluid_;
+  topology::Routes routes_;
+  Bursts bursts_;
+  std::vector<Host> hosts_;
+  std::vector<std::uint32_t> lanes_;           // resource of each rank's communication lane
+  std::vector<std::uint32_t> link_resources_;  // of each link, when it is used
+  std::vector<Connection> connections_;
+  std::vector<LinkId> links_;  // the routes of all connections
+  std::vector<Terms> terms_;
+  std::vector<Use> shared_;  // scratch: what a flow always uses
+  std::vector<Use> shaped_;  // scratch: the links that a burst passes
+};
+
+}  // namespace lockstep::sim

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/runner/record.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace lockstep::sim {
+
+Record::Record(const schedule::Schedule& schedule, const Options& options)
+    : schedule_(schedule), options_(options), ranks_(static_cast<std::size_t>(schedule.ranks)) {
+  std::int32_t buckets = 0;
+  for (const schedule::Fragment& fragment : schedule.fragments)
+    buckets = std::max(buckets, fragment.bucket + 1);
+  for (OfRank& rank : ranks_)
+    rank.buckets.resize(static_cast<std::size_t>(buckets));
+  run_.bucket_seconds.resize(static_cast<std::size_t>(buckets));
+  run_.bytes_sent.resize(ranks_.size());
+  run_.iterations.resize(ranks_.size());
+  for (auto& iterations : run_.iterations)
+    iterations.reserve(static_cast<std::size_t>(options.iterations));
+}
+
+void Record::completed(Rank rank, const schedule::StartedStep& step, Time start, Time now) {
+  OfRank& own = ranks_[static_cast<std::size_t>(rank)];
+  const schedule::Fragment& fragment = schedule_.fragments[step.fragment];
+  if (fragment.bucket >= 0) {
+    Span& span = own.buckets[static_cast<std::size_t>(fragment.bucket)];
+    span.first = std::min(span.first, start);
+    span.last = std::max(span.last, now);
+  }
+  const schedule::Step& what = *step.step;
+  switch (what.lane) {
+    case schedule::Lane::Compute:
+      own.recorder.computed(start, now);
+      break;
+    case schedule::Lane::Communication:
+      own.recorder.communicated(start, now);
+      break;
+    case schedule::Lane::Input:
+      break;
+  }
+  if (!options_.record_spans || !is_measured(rank)) return;
+  const bool is_message = what.verb == schedule::Verb::Send || what.verb == schedule::Verb::Recv;
+  const bool has_bytes = is_message || what.verb == schedule::Verb::Combine;
+  run_.spans.push_back(
+      {.rank = rank,
+       .lane = what.lane,
+       .fragment = step.fragment,
+       .step = step.index,
+       .iteration = own.iteration - options_.warm_up_iterations,
+       .start = start,
+       .end = now,
+       .bytes = has_bytes
+                    ? schedule_.bytes(what.verb == schedule::Verb::Recv ? what.into : what.from)
+                    : 0,
+       .peer = is_message ? what.target : -1});
+}
+
+bool Record::end_iteration(Rank rank, Time now) {
+  OfRank& own = ranks_[static_cast<std::size_t>(rank)];
+  const results::IterationFigures figures = own.recorder.finish(own.start, now);
+  if (is_measured(rank)) {
+    run_.iterations[static_cast<std::size_t>(rank)].push_back(figures);
+    for (std::size_t bucket = 0; bucket < own.buckets.size(); ++bucket)
+      if (own.buckets[bucket].first < own.buckets[bucket].last)
+        run_.bucket_seconds[bucket] +=
+            (own.buckets[bucket].last - own.buckets[bucket].first).seconds();
+  }
+  std::fill(own.buckets.begin(), own.buckets.end(), Span{});
+  own.start = now;
+  return ++own.iteration < options_.warm_up_iterations + options_.iterations;
+}
+
+SimulatedRun Record::take() {
+  const double count = static_cast<double>(ranks_.size()) * options_.iterations;
+  for (double& seconds : run_.bucket_seconds)
+    seconds = count > 0 ? seconds / count : 0;
+  return std::move(run_);
+}
+
+}  // namespace lockstep::sim

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the simulation writes down about its ranks' iterations.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "models/results/recorder.h"
+#include "models/schedule/progress.h"
+#include "models/schedule/schedule.h"
+#include "sim/runner/simulation.h"
+
+namespace lockstep::sim {
+
+/// The arguments must outlive the Record.
+class Record {
+ public:
+  Record(const schedule::Schedule& schedule, const Options& options);
+
+  /// The rank's step, under way since `start`, completes now.
+  void completed(Rank rank, const schedule::StartedStep& step, Time start, Time now);
+  /// The rank had posted a Recv whose Send starts now.
+  void waited(Rank rank, Time posted, Time now) {
+    ranks_[static_cast<std::size_t>(rank)].recorder.waited(posted, now);
+  }
+  void sent(Rank rank, std::uint64_t bytes) {
+    if (is_measured(rank)) run_.bytes_sent[static_cast<std::size_t>(rank)] += bytes;
+  }
+  /// The rank's iteration ends now; the next one begins. Returns whether there is one.
+  bool end_iteration(Rank rank, Time now);
+
+  /// 0, 1, …, warm-up included.
+  std::int32_t iteration(Rank rank) const {
+    return ranks_[static_cast<std::size_t>(rank)].iteration;
+  }
+  bool is_measured(Rank rank) const { return iteration(rank) >= options_.warm_up_iterations; }
+  /// What there is so far; bucket_seconds become means.
+  SimulatedRun take();
+
+ private:
+  struct Span {
+    Time first = Time::max();
+    Time last;
+  };
+  struct OfRank {
+    results::IterationRecorder recorder;
+    std::int32_t iteration = 0;
+    Time start;
+    std::vector<Span> buckets;  // in this iteration
+  };
+
+  const schedule::Schedule& schedule_;
+  const Options& options_;
+  std::vector<OfRank> ranks_;
+  SimulatedRun run_;
+};
+
+}  // namespace lockstep::sim

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// Runs a schedule on a topology in simulated time. All that a step costs comes from the cost model
+// and the topology; all that a rank does comes from its Progress.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "models/base/ids.h"
+#include "models/cost/cost_model.h"
+#include "models/results/recorder.h"
+#include "models/results/trace.h"
+#include "models/schedule/schedule.h"
+#include "models/topology/topology.h"
+
+namespace lockstep::sim {
+
+/// Ideal: each step at its own cost, nothing contended: a message takes
+///   send overhead + latency + bytes × max(1 / route rate, send cost, receive cost per byte)
+///   + receive overhead. A Send is complete with its message's arrival, or once copied if the
+///   message fits the window. Closed forms hold.
+/// Flow: what runs at one time shares cores, memory bandwidth, loopbacks, links and communication
+/// lanes, max-min fairly (README.md tells the rules).
+enum class Fidelity : std::uint8_t { Ideal, Flow };
+
+struct Options {
+  Fidelity fidelity = Fidelity::Flow;
+  std::int32_t iterations = 1;          // that are measured
+  std::int32_t warm_up_iterations = 0;  // before them; they leave no trace in the result
+  bool record_spans = false;
+  /// Standard deviation ÷ mean of the computing time of one iteration of one rank: a normal factor,
+  /// drawn from `seed` for each (rank, iteration), on all its Compute steps. 0 = none.
+  double compute_noise = 0;
+  std::uint64_t seed = 0;
+};
+
+/// Times count from the start of the simulation. Ranks do not wait for each other between
+/// iterations: a rank's next one starts when its last one ends.
+struct SimulatedRun {
+  std::vector<std::vector<results::IterationFigures>> iterations;  // [rank][measured iteration]
+  std::vector<results::TraceSpan> spans;  // if recorded; in the order of their ends
+  std::vector<std::uint64_t> bytes_sent;  // [rank], payload, over all measured iterations
+  std::vector<std::uint64_t> link_bytes;  // [link of the topology], likewise
+  /// [bucket] From the start of the first to the end of the last step of the bucket's fragments, in
+  /// seconds: mean over ranks and measured iterations.
+  std::vector<double> bucket_seconds;
+  std::uint64_t messages = 0;  // warm-up included, like `events`
+  std::uint64_t events = 0;
+};
+
+/// `host_of_rank` has a host of the topology for each rank of the schedule. The same arguments give
+/// the same result. A schedule that verify() has passed runs to its end; one that cannot is a
+/// failed check which names the steps that wait. Throws ConfigError when simulated time exceeds 53
+/// days.
+SimulatedRun simulate(const schedule::Schedule& schedule, const cost::CostModel& cost,
+                      const topology::Topology& topology, std::span<const HostId> host_of_rank,
+                      const Options& options);
+
+}  // namespace lockstep::sim
