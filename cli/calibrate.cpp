@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+// lockstep calibrate: measures this machine and writes the cost model's parameters.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+#include <thread>
+
+#include "cli/command_line.h"
+#include "cli/prediction.h"
+#include "exec/calibration/machine_fit.h"
+#include "exec/calibration/message_timing.h"
+#include "exec/calibration/row_timing.h"
+#include "exec/data/idx.h"
+#include "exec/launch/local_launch.h"
+#include "models/base/errors.h"
+#include "models/results/result.h"
+#include "models/training/iteration.h"
+
+namespace lockstep::cli {
+
+namespace {
+
+struct Plan {
+  std::vector<network::Network> networks;
+  std::vector<std::int32_t> threads;
+  std::vector<std::int32_t> batches;
+  exec::Dataset data;
+};
+
+/// "8,16,32" → ascending whole numbers.
+std::vector<std::int32_t> number_list(const std::string& text, const std::string& flag) {
+  std::vector<std::int32_t> numbers;
+  std::istringstream stream(text);
+  for (std::string word; std::getline(stream, word, ',');) {
+    char* end = nullptr;
+    const long number = std::strtol(word.c_str(), &end, 10);
+    if (word.empty() || *end != '\0' || number < 1 || number > 1 << 20)
+      throw ConfigError(flag, "expected whole numbers such as 8,16,32, is \"" + text + "\"");
+    if (!numbers.empty() && number <= numbers.back())
+      throw ConfigError(flag, "expected ascending numbers, is \"" + text + "\"");
+    numbers.push_back(static_cast<std::int32_t>(number));
+  }
+  if (numbers.empty()) throw ConfigError(flag, "expected at least one number");
+  return numbers;
+}
+
+/// Enough passes for a median, more where they are short.
+std::int32_t passes_for(std::int32_t batch) { return std::clamp(1200 / batch, 9, 60); }
+
+training::Job one_rank_job(std::int32_t batch, std::int32_t threads) {
+  training::Job job;
+  job.batch = batch;
+  job.threads = threads;
+  job.iterations = 1;
+  return job;
+}
+
+/// Batches that a row's slow-down beside a memory stream is measured at.
+bool is_measured_beside(std::int32_t batch) { return batch == 32 || batch == 64; }
+
+void calibrate_network(const Plan& plan, const network::Network& network, std::int32_t threads,
+                       double stream_alone, cost::Machine& machine) {
+  std::vector<exec::RowSamples> samples;
+  const auto cores = static_cast<std::int32_t>(machine.cores);
+  for (const std::int32_t batch : plan.batches) {
+    std::fprintf(stderr, "  %s, %d thread(s), batch %d\n", network.name.c_str(), threads, batch);
+    const training::Job job = one_rank_job(batch, threads);
+    exec::RowSamples& sample = samples.emplace_back();
+    sample.batch = batch;
+    sample.alone = exec::time_rows(job, network, plan.data, passes_for(batch));
+    if (threads < cores && is_measured_beside(batch)) {
+      exec::MemoryStream stream;
+      const exec::Neighbour neighbour([&stream] { stream.run(); });
+      sample.beside = exec::time_rows(job, network, plan.data, passes_for(batch));
+    }
+  }
+  const training::Iteration iteration =
+      training::make_iteration(one_rank_job(plan.batches.front(), threads), network);
+  exec::add_rows(machine, iteration.works, network, threads, samples, stream_alone,
+                 machine.memory_bytes_per_second);
+}
+
+/// How much the same passes differ from one time to the next, over some seconds.
+double measure_drift(const Plan& plan) {
+  std::vector<double> totals;
+  constexpr int kRepetitions = 6;
+  for (int repetition = 0; repetition < kRepetitions; ++repetition) {
+    double total = 0;
+    for (const double seconds :
+         exec::time_rows(one_rank_job(32, 1), plan.networks.front(), plan.data, 9))
+      total += seconds;
+    totals.push_back(total);
+  }
+  return exec::relative_spread(totals);
+}
+
+/// Starts two processes of this program that exchange messages; rank 0 leaves the samples in a file.
+exec::MessageSamples measure_messages() {
+  const std::string path = (std::filesystem::temp_directory_path() /
+                            ("lockstep-messages-" + std::to_string(getpid())))
+                               .string();
+  exec::LocalLaunch launch;
+  launch.ranks = 2;
+  launch.arguments = {"calibrate", "--messages-out", path};
+  const int status = exec::launch_local_ranks(launch);
+  if (status != kFine)
+    throw ConfigError("calibrate", "the two processes that exchange messages ended with status " +
+                                       std::to_string(status));
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  std::filesystem::remove(path);
+  return exec::decode_samples(text.str());
+}
+
+int exchange_messages(const options::variables_map& values) {
+  exec::RankOptions rank;
+  rank.ranks = 2;
+  rank.rank = static_cast<Rank>(whole_number(values, "rank", 0, 1));
+  const std::string where = values["rendezvous"].as<std::string>();
+  rank.port = static_cast<std::uint16_t>(std::stoi(where.substr(where.rfind(':') + 1)));
+  rank.secret = exec::read_secret(static_cast<int>(whole_number(values, "secret-fd", 0, 1 << 20)));
+  rank.loopback_only = true;
+  if (values.count("rendezvous-fd"))
+    rank.listening_socket = static_cast<int>(whole_number(values, "rendezvous-fd", 0, 1 << 20));
+  exec::Session session(rank, "");
+  const exec::MessageSamples samples = exec::time_messages(session);
+  if (rank.rank == 0)
+    results::write_file(values["messages-out"].as<std::string>(), exec::encode(samples));
+  session.leave();
+  return kFine;
+}
+
+Plan make_plan(const options::variables_map& values) {
+  Plan plan;
+  const auto names = values.count("network") ? values["network"].as<std::vector<std::string>>()
+                                             : std::vector<std::string>{"fashion-cnn", "lenet5"};
+  for (const std::string& name : names) plan.networks.push_back(network::load_network(name));
+  const auto cores = static_cast<std::int32_t>(std::thread::hardware_concurrency());
+  if (values.count("threads"))
+    plan.threads = number_list(values["threads"].as<std::string>(), "--threads");
+  else
+    plan.threads = cores > 1 ? std::vector{1, cores} : std::vector{1};
+  plan.batches = number_list(
+      values.count("batches") ? values["batches"].as<std::string>() : "8,16,32,64,128,256",
+      "--batches");
+  plan.data = exec::load_idx_folder(values.count("data") ? values["data"].as<std::string>() : "");
+  for (const network::Network& network : plan.networks)
+    exec::check_fits(plan.data, network, plan.batches.back());
+  return plan;
+}
+
+void print_machine(const cost::Machine& machine) {
+  std::printf("%s: %.0f cores, %.0f GFLOP/s each, memory %s, loopback %s\n", machine.name.c_str(),
+              machine.cores, machine.flops_per_core / 1e9,
+              format_bandwidth(machine.memory_bytes_per_second).c_str(),
+              format_bandwidth(machine.loopback_bytes_per_second).c_str());
+  const cost::MessageCost& message = machine.message;
+  std::printf("messages: %s to send, %s to receive, latency %s; per KiB %s, %s, adding %s; "
+              "residual %.1f %%\n",
+              format_seconds(message.send_overhead_seconds).c_str(),
+              format_seconds(message.receive_overhead_seconds).c_str(),
+              format_seconds(message.latency_seconds).c_str(),
+              format_seconds(1024 * message.send_core_seconds_per_byte).c_str(),
+              format_seconds(1024 * message.receive_core_seconds_per_byte).c_str(),
+              format_seconds(1024 * machine.combine_seconds_per_byte).c_str(),
+              100 * message.relative_residual);
+  std::printf("drift between runs %.1f %%\n", 100 * machine.run_to_run_residual);
+  std::printf("%-48s %-9s %7s %10s %10s %9s\n", "row", "", "threads", "fixed", "per unit",
+              "residual");
+  for (const cost::LayerCost& layer : machine.layers)
+    std::printf("%-48s %-9s %7d %10s %10s %7.1f %%\n", layer.signature.c_str(),
+                layer.direction.c_str(), layer.threads,
+                format_seconds(layer.seconds.fixed).c_str(),
+                format_seconds(layer.seconds.per_unit).c_str(),
+                100 * layer.seconds.relative_residual);
+}
+
+cost::Machine measure(const Plan& plan) {
+  cost::Machine machine;
+  const results::Provenance now = provenance(0);
+  machine.name = now.host;
+  machine.date = now.time;
+  machine.origin = cost::Origin::Measured;
+  machine.cores = static_cast<double>(std::thread::hardware_concurrency());
+  std::fprintf(stderr, "memory and arithmetic\n");
+  machine.flops_per_core = exec::peak_flops();
+  const double stream_alone = exec::memory_bandwidth(1);
+  machine.core_memory_bytes_per_second = stream_alone;
+  machine.memory_bytes_per_second =
+      exec::memory_bandwidth(static_cast<std::int32_t>(machine.cores));
+  std::fprintf(stderr, "messages between two processes\n");
+  exec::add_messages(machine, measure_messages());
+  machine.message.window_bytes = exec::tcp_window_bytes();
+  for (const network::Network& network : plan.networks)
+    for (const std::int32_t threads : plan.threads)
+      calibrate_network(plan, network, threads, stream_alone, machine);
+  std::fprintf(stderr, "drift\n");
+  machine.run_to_run_residual = measure_drift(plan);
+  return machine;
+}
+
+}  // namespace
+
+int run_calibrate(const Arguments& arguments) {
+  options::options_description flags(
+      "lockstep calibrate --out machine.json [flags]\n\n"
+      "Measures every layer of the networks at several batches, alone and beside a thread that\n"
+      "loads the memory; input, update; and messages between two local processes. Runs no job\n"
+      "of several ranks. Leave the machine alone meanwhile.\nFlags");
+  auto add = flags.add_options();
+  add("help", "this text");
+  add("out", options::value<std::string>(), "the machine file to write");
+  add("network", options::value<std::vector<std::string>>()->composing(),
+      "whose layers to measure; may be repeated (default fashion-cnn, lenet5)");
+  add("threads", options::value<std::string>(), "computing threads (default: 1 and all cores)");
+  add("batches", options::value<std::string>(), "images per pass (default 8,16,32,64,128,256)");
+  add("data", options::value<std::string>(), "folder of IDX files (default: Fashion-MNIST)");
+  options::options_description all;
+  all.add(flags);
+  auto hidden = all.add_options();
+  for (const char* flag : {"messages-out", "rank", "ranks", "rendezvous", "secret-fd",
+                           "rendezvous-fd"})
+    hidden(flag, options::value<std::string>());
+  const options::variables_map values = parse(all, arguments);
+  if (values.count("help")) {
+    std::cout << flags;
+    return kFine;
+  }
+  if (values.count("messages-out")) return exchange_messages(values);
+  if (!values.count("out")) throw ConfigError("--out", "expected the machine file to write");
+  const cost::Machine machine = measure(make_plan(values));
+  print_machine(machine);
+  results::write_file(values["out"].as<std::string>(), cost::to_json(machine));
+  return kFine;
+}
+
+}  // namespace lockstep::cli

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// The resolved job as rank 0 sends it to the others, with all it names: they need no files but the
+// images.
+#pragma once
+
+#include <string>
+
+#include "models/network/network.h"
+#include "models/topology/topology.h"
+#include "models/training/job.h"
+
+namespace lockstep::cli {
+
+struct Envelope {
+  training::Job job;
+  network::Network network;
+  topology::Topology topology;
+  std::int32_t replica_check = 0;  // compare the ranks' parameters every so many iterations
+  std::int32_t trace_first = 0;    // iterations whose spans are kept: first …
+  std::int32_t trace_end = 0;      // … up to, not including, end
+};
+
+std::string to_json(const Envelope& envelope);
+/// Throws ConfigError.
+Envelope parse_envelope(const std::string& text);
+
+}  // namespace lockstep::cli

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/job_options.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "models/base/errors.h"
+#include "models/training/job_json.h"
+
+namespace lockstep::cli {
+
+namespace {
+
+struct JobFlag {
+  const char* flag;
+  const char* help;
+};
+
+/// Flags that set the job's field of the same name.
+constexpr JobFlag kJobFlags[] = {
+    {"network", "network of the zoo (fashion-cnn, lenet5) or a JSON file"},
+    {"batch", "images per iteration, all ranks together"},
+    {"ranks", "worker processes"},
+    {"threads", "computing threads of each rank"},
+    {"iterations", "SGD updates"},
+    {"algorithm", "all-reduce algorithm: ring, recursive-doubling"},
+    {"bucket-bytes", "gradients reduced together, at least (\"1 MiB\")"},
+    {"buckets-in-flight", "buckets reduced at one time"},
+    {"segment-bytes", "largest message (\"256 KiB\"; 0 = a whole chunk)"},
+    {"overlap", "on: reduce buckets during the backward pass; off: after it"},
+    {"learning-rate", "of SGD on the mean loss over the global batch"},
+    {"momentum", "of SGD: v = momentum·v + gradient"},
+    {"topology", "topology that comes with lockstep (one_host, star_8_1gbit, "
+                 "two_racks_oversubscribed) or a JSON file"},
+    {"placement", "ranks on hosts: packed or scattered"},
+    {"fidelity", "of the simulation: ideal (nothing contended) or flow"},
+    {"data", "folder of IDX files (default: Debian's Fashion-MNIST)"},
+    {"seed", "of initial parameters and the order of images"},
+};
+
+std::string key_of(std::string flag) {
+  std::replace(flag.begin(), flag.end(), '-', '_');
+  return flag;
+}
+
+}  // namespace
+
+void add_job_options(options::options_description& description) {
+  auto add = description.add_options();
+  add("job", options::value<std::string>(), "job file, or a result file; flags override it");
+  for (const JobFlag& flag : kJobFlags)
+    add(flag.flag, options::value<std::string>(), flag.help);
+  add("batch-per-rank", options::value<std::string>(), "instead of --batch: images of each rank");
+  add("machine", options::value<std::vector<std::string>>()->composing(),
+      "[KIND=]FILE: machine file of hosts (of that kind), from lockstep calibrate");
+}
+
+training::Job read_job(const options::variables_map& values) {
+  training::Job job;
+  if (values.count("job")) job = training::load_job(values["job"].as<std::string>());
+  for (const JobFlag& flag : kJobFlags)
+    if (values.count(flag.flag))
+      training::set_field(job, key_of(flag.flag), values[flag.flag].as<std::string>(),
+                          std::string("--") + flag.flag);
+  if (values.count("batch-per-rank")) {
+    if (values.count("batch"))
+      throw ConfigError("--batch-per-rank", "cannot be given together with --batch");
+    const std::int64_t batch =
+        whole_number(values, "batch-per-rank", 1, 1 << 24) * std::int64_t{job.ranks};
+    training::set_field(job, "batch", std::to_string(batch), "--batch-per-rank");
+  }
+  return job;
+}
+
+ResolvedJob resolve(const training::Job& job) {
+  return resolve(job, network::load_network(job.network), topology::load_topology(job.topology));
+}
+
+ResolvedJob resolve(const training::Job& job, network::Network network,
+                    topology::Topology topology) {
+  if (job.batch < job.ranks)
+    throw ConfigError("--batch", "a batch of " + std::to_string(job.batch) +
+                                     " images cannot be split over " + std::to_string(job.ranks) +
+                                     " ranks, expected at least one image per rank");
+  ResolvedJob resolved;
+  resolved.job = job;
+  resolved.network = std::move(network);
+  resolved.topology = std::move(topology);
+  resolved.host_of_rank = topology::place(resolved.topology, job.ranks, job.placement);
+  resolved.iteration = training::make_iteration(job, resolved.network);
+  return resolved;
+}
+
+std::vector<std::int32_t> ResolvedJob::batch_of_rank() const {
+  std::vector<std::int32_t> batches;
+  for (Rank rank = 0; rank < job.ranks; ++rank)
+    batches.push_back(training::first_of_share(job.batch, job.ranks, rank + 1) -
+                      training::first_of_share(job.batch, job.ranks, rank));
+  return batches;
+}
+
+std::vector<std::string> ResolvedJob::host_name_of_rank() const {
+  std::vector<std::string> names;
+  for (const HostId host : host_of_rank)
+    names.push_back(topology.hosts[static_cast<std::size_t>(host)].name);
+  return names;
+}
+
+Machines read_machines(const options::variables_map& values) {
+  Machines machines;
+  if (!values.count("machine")) return machines;
+  for (const std::string& text : values["machine"].as<std::vector<std::string>>()) {
+    const std::size_t equals = text.find('=');
+    const std::string kind = equals == std::string::npos ? "" : text.substr(0, equals);
+    const std::string path = equals == std::string::npos ? text : text.substr(equals + 1);
+    if (!machines.emplace(kind, cost::load_machine(path)).second)
+      throw ConfigError("--machine", "given twice for the kind \"" + kind + "\"");
+  }
+  return machines;
+}
+
+cost::CostModel make_cost_model(const ResolvedJob& resolved, const Machines& machines) {
+  std::vector<const cost::Machine*> machine_of_rank;
+  std::vector<double> speeds;
+  for (const HostId id : resolved.host_of_rank) {
+    const topology::Host& host = resolved.topology.hosts[static_cast<std::size_t>(id)];
+    const auto machine = machines.find(host.machine);
+    if (machine == machines.end())
+      throw ConfigError("--machine", "host \"" + host.name + "\" of topology \"" +
+                                         resolved.topology.name + "\" is of kind \"" +
+                                         host.machine + "\", which has no machine file; give " +
+                                         (host.machine.empty() ? "" : host.machine + "=") +
+                                         "FILE (lockstep calibrate writes one)");
+    machine_of_rank.push_back(&machine->second);
+    speeds.push_back(host.speed);
+  }
+  return cost::CostModel(resolved.network, resolved.iteration.works, resolved.batch_of_rank(),
+                         resolved.job.threads, std::move(machine_of_rank), std::move(speeds));
+}
+
+}  // namespace lockstep::cli

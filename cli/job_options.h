@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// The job options, the same for every subcommand, and what they resolve to.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/command_line.h"
+#include "models/cost/cost_model.h"
+#include "models/network/network.h"
+#include "models/topology/topology.h"
+#include "models/training/iteration.h"
+#include "models/training/job.h"
+
+namespace lockstep::cli {
+
+void add_job_options(options::options_description& description);
+
+/// A job with everything it names loaded, checked to fit together.
+struct ResolvedJob {
+  training::Job job;
+  network::Network network;
+  topology::Topology topology;
+  std::vector<HostId> host_of_rank;
+  training::Iteration iteration;
+
+  std::vector<std::int32_t> batch_of_rank() const;
+  std::vector<std::string> host_name_of_rank() const;
+};
+
+/// --job FILE, then the flags over it. Throws ConfigError.
+training::Job read_job(const options::variables_map& values);
+/// Loads the network and the topology, places the ranks, builds the iteration. Throws ConfigError.
+ResolvedJob resolve(const training::Job& job);
+ResolvedJob resolve(const training::Job& job, network::Network network,
+                    topology::Topology topology);
+
+/// Machine files by kind; "" is the kind of hosts that name none.
+using Machines = std::map<std::string, cost::Machine>;
+/// --machine [KIND=]FILE, any number of them.
+Machines read_machines(const options::variables_map& values);
+/// The cost model of a resolved job. Throws ConfigError when a host's kind has no machine file.
+/// `machines` must outlive it.
+cost::CostModel make_cost_model(const ResolvedJob& resolved, const Machines& machines);
+
+}  // namespace lockstep::cli

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/prediction.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <ctime>
+#include <string>
+
+#include "models/base/errors.h"
+#include "models/results/trace_json.h"
+#include "sim/runner/simulation.h"
+
+namespace lockstep::cli {
+
+namespace {
+
+using results::Result;
+
+/// Iterations are alike but for the first, which nothing preceded; few ranks are cheap enough to
+/// show a few of them.
+sim::Options simulation_options(const training::Job& job, bool with_spans) {
+  sim::Options options;
+  options.fidelity = job.fidelity == training::Fidelity::Ideal ? sim::Fidelity::Ideal
+                                                               : sim::Fidelity::Flow;
+  options.warm_up_iterations = 1;
+  options.iterations = job.ranks <= 64 ? 4 : 1;
+  options.record_spans = with_spans;
+  options.seed = job.seed;
+  return options;
+}
+
+std::vector<results::LinkFigures> link_figures(const topology::Topology& topology,
+                                               const sim::SimulatedRun& run, double iterations,
+                                               double seconds) {
+  std::vector<results::LinkFigures> figures;
+  for (std::size_t link = 0; link < topology.links.size(); ++link) {
+    const double bytes = static_cast<double>(run.link_bytes[link]) / iterations;
+    const double capacity = topology.links[link].payload_bytes_per_second() * seconds;
+    figures.push_back({topology.links[link].name, static_cast<std::uint64_t>(bytes),
+                       capacity > 0 ? bytes / capacity : 0});
+  }
+  return figures;
+}
+
+std::vector<results::RankFigures> rank_figures(const ResolvedJob& resolved,
+                                               const sim::SimulatedRun& run) {
+  const std::vector<std::int32_t> batches = resolved.batch_of_rank();
+  const std::vector<std::string> hosts = resolved.host_name_of_rank();
+  std::vector<results::RankFigures> figures;
+  for (std::size_t rank = 0; rank < run.iterations.size(); ++rank)
+    figures.push_back(results::rank_figures(static_cast<Rank>(rank), hosts[rank], batches[rank],
+                                            run.iterations[rank],
+                                            run.bytes_sent[rank] / run.iterations[rank].size()));
+  return figures;
+}
+
+/// The throughput against ranks times that of one rank alone with the same batch per rank.
+void add_scaling_efficiency(results::Result& result, const results::Result& baseline) {
+  const training::Job& job = result.job;
+  const training::Job& one = baseline.job;
+  if (one.ranks != 1 || std::int64_t{one.batch} * job.ranks != job.batch ||
+      one.network != job.network)
+    throw ConfigError("--baseline", "expected a result of one rank with network \"" + job.network +
+                                        "\" and batch " + std::to_string(job.batch / job.ranks) +
+                                        ", is of " + std::to_string(one.ranks) +
+                                        " rank(s), network \"" + one.network + "\", batch " +
+                                        std::to_string(one.batch));
+  result.summary.scaling_efficiency =
+      result.summary.images_per_second / (job.ranks * baseline.summary.images_per_second);
+}
+
+}  // namespace
+
+Prediction predict(const ResolvedJob& resolved, const Machines& machines, bool with_spans) {
+  const cost::CostModel cost = make_cost_model(resolved, machines);
+  const sim::SimulatedRun run =
+      sim::simulate(resolved.iteration.schedule, cost, resolved.topology, resolved.host_of_rank,
+                    simulation_options(resolved.job, with_spans));
+  const std::size_t iterations = run.iterations.front().size();
+
+  Prediction prediction;
+  Result& result = prediction.result;
+  result.origin = results::Origin::Predicted;
+  result.job = resolved.job;
+  result.topology = resolved.topology;
+  result.machine_json = cost::to_json(cost.machine(0));
+  std::vector<std::uint64_t> bytes_sent = run.bytes_sent;
+  for (std::uint64_t& bytes : bytes_sent) bytes /= iterations;
+  result.summary = results::summarise(run.iterations, bytes_sent, resolved.job.batch);
+  const cost::Interval interval =
+      cost::interval_90(result.summary.iteration_seconds.mean, result.summary.compute_seconds,
+                        cost.compute_spread(0), cost.machine(0));
+  result.summary.interval_90 = {interval.low, interval.high};
+  for (std::size_t b = 0; b < resolved.iteration.buckets.size(); ++b)
+    result.buckets.push_back({static_cast<std::int32_t>(b),
+                              4 * resolved.iteration.buckets[b].count, run.bucket_seconds[b]});
+  result.links = link_figures(resolved.topology, run, static_cast<double>(iterations),
+                              result.summary.iteration_seconds.mean);
+  result.ranks = rank_figures(resolved, run);
+  prediction.spans = run.spans;
+  for (const std::string& row : cost.estimated_rows())
+    prediction.cautions.push_back("not measured, priced by a roofline: " + row);
+  for (const std::string& row : cost.extrapolated_rows())
+    prediction.cautions.push_back("outside what was measured: " + row);
+  return prediction;
+}
+
+results::Provenance provenance(std::uint64_t seed) {
+  results::Provenance provenance;
+  provenance.version = LOCKSTEP_VERSION;
+  provenance.seed = seed;
+  char host[256] = "";
+  gethostname(host, sizeof host - 1);
+  provenance.host = host;
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  gmtime_r(&now, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  provenance.time = text;
+  return provenance;
+}
+
+void write_trace(const std::string& path, const ResolvedJob& resolved,
+                 const std::vector<results::TraceSpan>& spans) {
+  const std::vector<std::string> works =
+      training::work_names(resolved.iteration, resolved.network);
+  const std::vector<std::string> hosts = resolved.host_name_of_rank();
+  results::write_file(path,
+                      results::to_chrome_trace(resolved.iteration.schedule, works, hosts, spans));
+}
+
+void add_result_options(options::options_description& description) {
+  auto add = description.add_options();
+  add("out", options::value<std::string>(), "write the result as JSON");
+  add("trace", options::value<std::string>(), "write a Chrome trace of all ranks");
+  add("baseline", options::value<std::string>(),
+      "result of one rank with the same batch per rank: gives the scaling efficiency");
+}
+
+void apply_baseline(const options::variables_map& values, results::Result& result) {
+  if (values.count("baseline"))
+    add_scaling_efficiency(result,
+                           results::load_result(values["baseline"].as<std::string>()));
+}
+
+void print_summary(const Result& result) {
+  const results::Summary& summary = result.summary;
+  const char* origin = result.origin == results::Origin::Predicted ? "predicted" : "measured";
+  std::printf("%s: %s, %d rank(s), batch %d, %s\n", origin, result.job.network.c_str(),
+              result.job.ranks, result.job.batch,
+              collectives::name_of(result.job.algorithm).c_str());
+  std::printf("  iteration             %s", format_seconds(summary.iteration_seconds.mean).c_str());
+  if (summary.interval_90)
+    std::printf("  (90 %%: %s to %s)", format_seconds(summary.interval_90->first).c_str(),
+                format_seconds(summary.interval_90->second).c_str());
+  else
+    std::printf("  (median %s, 95th percentile %s)",
+                format_seconds(summary.iteration_seconds.p50).c_str(),
+                format_seconds(summary.iteration_seconds.p95).c_str());
+  std::printf("\n  images per second     %.0f\n", summary.images_per_second);
+  if (summary.scaling_efficiency)
+    std::printf("  scaling efficiency    %.1f %%\n", 100 * *summary.scaling_efficiency);
+  std::printf("  computing             %s\n", format_seconds(summary.compute_seconds).c_str());
+  std::printf("  exposed communication %s, of which waiting %s\n",
+              format_seconds(summary.exposed_communication_seconds).c_str(),
+              format_seconds(summary.wait_seconds).c_str());
+  std::printf("  sent per rank         %s\n",
+              format_bytes(static_cast<double>(summary.bytes_sent_per_rank)).c_str());
+  if (result.learning && !result.learning->loss.empty())
+    std::printf("  loss                  %.4f → %.4f\n", result.learning->loss.front(),
+                result.learning->loss.back());
+  if (result.learning && result.learning->test_accuracy)
+    std::printf("  test accuracy         %.2f %%\n", 100 * *result.learning->test_accuracy);
+}
+
+}  // namespace lockstep::cli

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a resolved job and machine files to a predicted result.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/job_options.h"
+#include "models/results/result.h"
+#include "models/results/trace.h"
+
+namespace lockstep::cli {
+
+struct Prediction {
+  results::Result result;
+  std::vector<results::TraceSpan> spans;  // when asked for
+  /// What the prediction rests on that was not measured, for people.
+  std::vector<std::string> cautions;
+};
+
+/// Simulates a few iterations and summarises them. Provenance is left to the caller.
+Prediction predict(const ResolvedJob& resolved, const Machines& machines, bool with_spans);
+
+/// Version, this host's name, now.
+results::Provenance provenance(std::uint64_t seed);
+
+/// Writes spans as a Chrome trace of the job.
+void write_trace(const std::string& path, const ResolvedJob& resolved,
+                 const std::vector<results::TraceSpan>& spans);
+
+/// --out, --trace, --baseline, the same for every subcommand that makes a result.
+void add_result_options(options::options_description& description);
+/// Sets the scaling efficiency if --baseline is given. Throws ConfigError when it does not fit.
+void apply_baseline(const options::variables_map& values, results::Result& result);
+
+/// The few lines that a result says on a terminal.
+void print_summary(const results::Result& result);
+
+}  // namespace lockstep::cli

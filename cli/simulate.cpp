@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// lockstep simulate: predicts a training job.
+#include <cstdio>
+#include <iostream>
+
+#include "cli/command_line.h"
+#include "cli/job_options.h"
+#include "cli/prediction.h"
+#include "models/base/errors.h"
+#include "models/training/job_json.h"
+
+namespace lockstep::cli {
+
+int run_simulate(const Arguments& arguments) {
+  options::options_description flags("lockstep simulate [flags]: predicts a training job\nFlags");
+  flags.add_options()("help", "this text");
+  add_result_options(flags);
+  add_job_options(flags);
+  flags.add_options()("epochs", options::value<std::string>(),
+                      "instead of --iterations; changes nothing in the time of an iteration");
+  const options::variables_map values = parse(flags, arguments);
+  if (values.count("help")) {
+    std::cout << flags;
+    return kFine;
+  }
+  if (values.count("epochs")) number(values, "epochs", 0, 1e6);
+  const Machines machines = read_machines(values);
+  if (machines.empty())
+    throw ConfigError("--machine", "expected a machine file; lockstep calibrate writes one");
+  const ResolvedJob resolved = resolve(read_job(values));
+  Prediction prediction = predict(resolved, machines, values.count("trace") > 0);
+  prediction.result.provenance = provenance(resolved.job.seed);
+  apply_baseline(values, prediction.result);
+
+  for (const std::string& caution : prediction.cautions)
+    std::fprintf(stderr, "caution: %s\n", caution.c_str());
+  print_summary(prediction.result);
+  if (values.count("out"))
+    results::write_file(values["out"].as<std::string>(), results::to_json(prediction.result));
+  if (values.count("trace"))
+    write_trace(values["trace"].as<std::string>(), resolved, prediction.spans);
+  return kFine;
+}
+
+}  // namespace lockstep::cli

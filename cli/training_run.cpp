@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/training_run.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "cli/envelope_json.h"
+#include "cli/progress_line.h"
+#include "exec/data/idx.h"
+#include "exec/runner/executor.h"
+#include "exec/training/rank_record.h"
+#include "exec/training/replica.h"
+#include "exec/training/safetensors_json.h"
+#include "exec/transport/wire.h"
+#include "models/base/errors.h"
+#include "models/schedule/verify.h"
+
+namespace lockstep::cli {
+
+namespace {
+
+using exec::RankRecord;
+using exec::Session;
+
+/// Iterations before the caches and buffers have settled; the summary leaves them out.
+std::int32_t warm_up_iterations(std::int32_t iterations) { return std::min(5, iterations / 5); }
+
+std::string seal(const ResolvedJob& resolved, const TrainingOptions& options) {
+  Envelope envelope{resolved.job, resolved.network, resolved.topology, options.replica_check};
+  if (options.with_trace) {
+    constexpr std::int32_t kTracedIterations = 4;
+    envelope.trace_first = warm_up_iterations(resolved.job.iterations);
+    envelope.trace_end = envelope.trace_first + kTracedIterations;
+  }
+  return to_json(envelope);
+}
+
+void prove(const training::Iteration& iteration) {
+  const std::vector<schedule::Violation> violations =
+      schedule::verify(iteration.schedule, iteration.contract());
+  LOCKSTEP_CHECK(violations.empty(), "the schedule is wrong: " + violations.front().message);
+}
+
+/// Polling costs a core: only when this host has one for every computing thread of its ranks.
+bool may_poll(const Session& session, std::int32_t threads) {
+  const std::string& here = session.peers()[static_cast<std::size_t>(session.rank())].host;
+  std::int64_t ranks = 0;
+  for (const exec::Peer& peer : session.peers()) ranks += peer.host == here ? 1 : 0;
+  return ranks * threads <= static_cast<std::int64_t>(std::thread::hardware_concurrency());
+}
+
+/// Trains, then classifies this rank's share of the test images.
+RankRecord run_rank(Session& session, const Envelope& envelope, const ResolvedJob& resolved,
+                    const exec::Dataset& data, exec::Replica& replica) {
+  const training::Job& job = resolved.job;
+  const schedule::Schedule& schedule = resolved.iteration.schedule;
+  session.connect(exec::peers_of(schedule, session.rank()));
+  exec::Executor executor(session, schedule, replica,
+                          {.may_poll = may_poll(session, job.threads),
+                           .trace_first = envelope.trace_first,
+                           .trace_end = envelope.trace_end});
+  session.barrier();
+  executor.run(job.iterations, [&](std::int32_t iteration,
+                                   const results::IterationFigures& figures) {
+    session.report({.iteration = iteration,
+                    .images = replica.share(),
+                    .loss = replica.loss_sums().back(),
+                    .seconds = figures.duration().seconds(),
+                    .exposed_seconds = figures.exposed.seconds()});
+    const bool is_last = iteration + 1 == job.iterations;
+    if (envelope.replica_check > 0 && (is_last || (iteration + 1) % envelope.replica_check == 0))
+      session.check_replica(iteration, replica.hash());
+  });
+
+  RankRecord record;
+  record.figures = executor.figures();
+  record.loss_sums = replica.loss_sums();
+  record.bucket_times = executor.bucket_times();
+  record.bytes_sent = executor.bytes_sent();
+  record.spans = executor.trace();
+  const std::int32_t images = data.test.count();
+  const std::int32_t first = training::first_of_share(images, job.ranks, session.rank());
+  record.tested = training::first_of_share(images, job.ranks, session.rank() + 1) - first;
+  record.correct = exec::count_correct(resolved.network, replica.parameters(), data.test, first,
+                                       record.tested, job.threads);
+  return record;
+}
+
+results::Learning learning_of(const std::vector<RankRecord>& records, const training::Job& job) {
+  results::Learning learning;
+  learning.loss.resize(static_cast<std::size_t>(job.iterations));
+  std::int32_t tested = 0;
+  std::int32_t correct = 0;
+  for (const RankRecord& record : records) {
+    for (std::size_t i = 0; i < record.loss_sums.size(); ++i)
+      learning.loss[i] += record.loss_sums[i] / job.batch;
+    tested += record.tested;
+    correct += record.correct;
+  }
+  if (tested > 0) learning.test_accuracy = static_cast<double>(correct) / tested;
+  return learning;
+}
+
+std::vector<results::BucketFigures> bucket_figures(const std::vector<RankRecord>& records,
+                                                   const training::Iteration& iteration,
+                                                   std::size_t warm_up) {
+  const std::size_t buckets = iteration.buckets.size();
+  std::vector<results::BucketFigures> figures;
+  for (std::size_t b = 0; b < buckets; ++b) {
+    double seconds = 0;
+    std::size_t samples = 0;
+    for (const RankRecord& record : records)
+      for (std::size_t i = warm_up * buckets + b; i < record.bucket_times.size(); i += buckets) {
+        seconds += record.bucket_times[i].seconds();
+        ++samples;
+      }
+    figures.push_back({static_cast<std::int32_t>(b), 4 * iteration.buckets[b].count,
+                       samples > 0 ? seconds / static_cast<double>(samples) : 0});
+  }
+  return figures;
+}
+
+/// What went over each link of the job's topology, by its routes.
+std::vector<results::LinkFigures> link_figures(const std::vector<RankRecord>& records,
+                                               const ResolvedJob& resolved, double seconds) {
+  std::vector<std::uint64_t> bytes(resolved.topology.links.size());
+  topology::Routes routes(resolved.topology);
+  for (std::size_t from = 0; from < records.size(); ++from)
+    for (std::size_t to = 0; to < records[from].bytes_sent.size(); ++to)
+      for (const LinkId link :
+           routes.between(resolved.host_of_rank[from], resolved.host_of_rank[to]))
+        bytes[static_cast<std::size_t>(link)] +=
+            records[from].bytes_sent[to] / static_cast<std::uint64_t>(resolved.job.iterations);
+  std::vector<results::LinkFigures> figures;
+  for (std::size_t link = 0; link < bytes.size(); ++link) {
+    const topology::Link& cable = resolved.topology.links[link];
+    const double capacity = cable.payload_bytes_per_second() * seconds;
+    figures.push_back({cable.name, bytes[link],
+                       capacity > 0 ? static_cast<double>(bytes[link]) / capacity : 0});
+  }
+  return figures;
+}
+
+results::Result result_of(const ResolvedJob& resolved, const Session& session,
+                          const std::vector<RankRecord>& records) {
+  const auto warm_up = static_cast<std::size_t>(warm_up_iterations(resolved.job.iterations));
+  const std::vector<std::int32_t> batches = resolved.batch_of_rank();
+  std::vector<std::vector<results::IterationFigures>> iterations;
+  std::vector<std::uint64_t> bytes_sent;
+  for (const RankRecord& record : records) {
+    iterations.emplace_back(record.figures.begin() + static_cast<std::ptrdiff_t>(warm_up),
+                            record.figures.end());
+    std::uint64_t sum = 0;
+    for (const std::uint64_t bytes : record.bytes_sent) sum += bytes;
+    bytes_sent.push_back(sum / static_cast<std::uint64_t>(resolved.job.iterations));
+  }
+  results::Result result;
+  result.origin = results::Origin::Measured;
+  result.job = resolved.job;
+  result.topology = resolved.topology;
+  result.summary = results::summarise(iterations, bytes_sent, resolved.job.batch);
+  result.buckets = bucket_figures(records, resolved.iteration, warm_up);
+  result.links = link_figures(records, resolved, result.summary.iteration_seconds.mean);
+  for (std::size_t rank = 0; rank < records.size(); ++rank)
+    result.ranks.push_back(results::rank_figures(static_cast<Rank>(rank),
+                                                 session.peers()[rank].host, batches[rank],
+                                                 iterations[rank], bytes_sent[rank]));
+  result.learning = learning_of(records, resolved.job);
+  return result;
+}
+
+}  // namespace
+
+std::optional<TrainingOutcome> train(const TrainingOptions& options,
+                                     const std::optional<ResolvedJob>& resolved_here) {
+  Session session(options.rank, resolved_here ? seal(*resolved_here, options) : "");
+  const Envelope envelope = parse_envelope(session.resolved_job());
+  const ResolvedJob resolved = resolve(envelope.job, envelope.network, envelope.topology);
+  const bool is_first = session.rank() == 0;
+  if (is_first) prove(resolved.iteration);
+
+  const exec::Dataset data = exec::load_idx_folder(options.data.empty() ? resolved.job.data : options.data);
+  exec::check_fits(data, resolved.network, resolved.job.batch);
+  exec::Replica replica(resolved.job, resolved.network, resolved.iteration, data, session.rank());
+
+  ProgressLine line(resolved.job, options.predicted_seconds);
+  if (is_first)
+    session.on_report([&line](Rank rank, const exec::IterationReport& report) {
+      line.report(rank, report);
+    });
+  const RankRecord record = run_rank(session, envelope, resolved, data, replica);
+  const std::vector<std::string> blobs = session.gather(exec::encode(record));
+  std::optional<TrainingOutcome> outcome;
+  if (is_first) {
+    line.finish();
+    std::vector<RankRecord> records;
+    for (const std::string& blob : blobs) records.push_back(exec::decode_record(blob));
+    outcome.emplace();
+    outcome->result = result_of(resolved, session, records);
+    for (const RankRecord& each : records)
+      outcome->spans.insert(outcome->spans.end(), each.spans.begin(), each.spans.end());
+    outcome->parameters = exec::to_safetensors(resolved.network, replica.parameters());
+    outcome->resolved = resolved;
+  }
+  session.leave();
+  return outcome;
+}
+
+}  // namespace lockstep::cli

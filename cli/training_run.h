@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// One rank of a training job, from the rendezvous to the gathered result.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "cli/job_options.h"
+#include "exec/launch/session.h"
+#include "models/results/result.h"
+#include "models/results/trace.h"
+
+namespace lockstep::cli {
+
+struct TrainingOptions {
+  exec::RankOptions rank;
+  std::string data;  // this rank's folder of images; "" = the job's
+  std::int32_t replica_check = 50;
+  bool with_trace = false;
+  double predicted_seconds = 0;  // of an iteration, to be shown while training; 0 = none
+};
+
+/// What rank 0 holds at the end.
+struct TrainingOutcome {
+  ResolvedJob resolved;
+  results::Result result;  // without machine and provenance
+  std::vector<results::TraceSpan> spans;
+  std::string parameters;  // a safetensors file
+};
+
+/// Runs this process's rank. `resolved` counts on rank 0; others get theirs from there. Returns the
+/// outcome on rank 0, nothing elsewhere. Throws PeerError, ConfigError.
+std::optional<TrainingOutcome> train(const TrainingOptions& options,
+                                     const std::optional<ResolvedJob>& resolved);
+
+}  // namespace lockstep::cli

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run of either world says about itself: one schema for predicted and measured
+// (result.schema.json). Values only; files are read and written in result_json.cpp.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/results/recorder.h"
+#include "models/topology/topology.h"
+#include "models/training/job.h"
+
+namespace lockstep::results {
+
+inline constexpr const char* kSchema = "lockstep.result/1";
+
+enum class Origin : std::uint8_t { Predicted, Measured };
+
+/// Of one figure over iterations. Seconds.
+struct Distribution {
+  double mean = 0;
+  double p50 = 0;
+  double p95 = 0;
+};
+
+struct Summary {
+  Distribution iteration_seconds;     // over measured iterations, mean over ranks
+  double images_per_second = 0;       // global batch ÷ mean iteration
+  std::optional<double> scaling_efficiency;  // against --baseline
+  double compute_seconds = 0;         // per iteration, mean over ranks: compute lane busy
+  double exposed_communication_seconds = 0;  // compute lane idle while communication is outstanding
+  double wait_seconds = 0;            // of which waiting for a slower rank
+  std::uint64_t bytes_sent_per_rank = 0;  // payload, per iteration, the rank that sends most
+  /// Predicted only: the mean iteration lies in it with 90 % probability, seconds.
+  std::optional<std::pair<double, double>> interval_90;
+  std::int32_t iterations = 0;        // measured ones
+};
+
+/// One gradient bucket, per iteration, mean over ranks and iterations.
+struct BucketFigures {
+  std::int32_t bucket = 0;
+  std::uint64_t bytes = 0;
+  double seconds = 0;  // from its first step's start to its last step's end
+};
+
+struct LinkFigures {
+  std::string name;
+  std::uint64_t bytes = 0;   // payload, per iteration
+  double utilisation = 0;    // share of its payload rate over the mean iteration
+};
+
+struct RankFigures {
+  Rank rank = 0;
+  std::string host;
+  std::int32_t batch = 0;  // its share of the global batch
+  double compute_seconds = 0;
+  double exposed_communication_seconds = 0;
+  double wait_seconds = 0;
+  std::uint64_t bytes_sent = 0;  // payload, per iteration
+};
+
+/// Measured only.
+struct Learning {
+  std::vector<double> loss;  // of every iteration, mean over the global batch
+  std::optional<double> test_accuracy;  // 0 … 1
+};
+
+struct Provenance {
+  std::string version;
+  std::string host;
+  std::string time;  // ISO 8601, UTC
+  std::uint64_t seed = 0;
+};
+
+struct Result {
+  Origin origin = Origin::Predicted;
+  training::Job job;
+  topology::Topology topology;
+  std::string machine_json;  // the machine file as used; "" where there was none
+  Provenance provenance;
+  Summary summary;
+  std::vector<BucketFigures> buckets;
+  std::vector<LinkFigures> links;
+  std::vector<RankFigures> ranks;
+  std::optional<Learning> learning;
+};
+
+/// The summary over measured iterations: iterations[r] are rank r's, warm-up already left out.
+/// `bytes_sent[r]`: payload bytes rank r sends in one iteration.
+Summary summarise(std::span<const std::vector<IterationFigures>> iterations,
+                  std::span<const std::uint64_t> bytes_sent, std::int32_t batch);
+
+/// One rank's line of a result: means over its iterations.
+RankFigures rank_figures(Rank rank, const std::string& host, std::int32_t batch,
+                         std::span<const IterationFigures> iterations,
+                         std::uint64_t bytes_sent_per_iteration);
+
+Result parse_result(const std::string& text, const std::string& where);
+Result load_result(const std::string& path);
+std::string to_json(const Result& result);
+
+/// Writes beside, then renames, so that a reader never sees half a file. Throws ConfigError.
+void write_file(const std::string& path, const std::string& content);
+
+}  // namespace lockstep::results
