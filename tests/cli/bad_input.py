@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""A table of wrong inputs: each must end with the right status, a clear line, and nothing written.
+
+usage: bad_input.py LOCKSTEP REPOSITORY"""
+import gzip
+import json
+import os
+import struct
+import subprocess
+import sys
+import tempfile
+
+LOCKSTEP, REPOSITORY = sys.argv[1:3]
+FASHION = "/usr/share/datasets/fashion-mnist"
+
+
+def write(path, content):
+    with open(path, "wb") as file:
+        file.write(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def idx_images(count, height, width):
+    return struct.pack(">4I", 0x803, count, height, width) + bytes(count * height * width)
+
+
+def idx_labels(count, label=0):
+    return struct.pack(">2I", 0x801, count) + bytes([label]) * count
+
+
+def data_folder(root, name, files):
+    folder = os.path.join(root, name)
+    os.mkdir(folder)
+    for file, content in files.items():
+        write(os.path.join(folder, file), content)
+    return folder
+
+
+def network(**changes):
+    """lenet5's file with one fault."""
+    with open(os.path.join(REPOSITORY, "models/network/zoo/lenet5.json")) as file:
+        data = json.load(file)
+    data.update(changes)
+    return data
+
+
+def cases(root):
+    def path(name):
+        return os.path.join(root, name)
+
+    machine = write(path("machine.json"), json.dumps({
+        "schema": "lockstep.machine/1", "name": "paper", "origin": "datasheet", "cores": 2,
+        "flops_per_core": "100 GFLOP/s", "memory_bandwidth": "20 GB/s",
+        "loopback_bandwidth": "2 GB/s", "combine_per_byte": "0.1 ns",
+        "message": {"send_overhead": "5 us", "receive_overhead": "5 us",
+                    "send_core_per_byte": "0.3 ns", "receive_core_per_byte": "0.2 ns",
+                    "latency": "20 us", "window": "1 MiB"}}))
+    full = {"train-images-idx3-ubyte": idx_images(100, 28, 28),
+            "train-labels-idx1-ubyte": idx_labels(100),
+            "t10k-images-idx3-ubyte": idx_images(10, 28, 28),
+            "t10k-labels-idx1-ubyte": idx_labels(10)}
+    simulate = ["simulate", "--machine", machine, "--out", path("result.json")]
+    train = ["train", "--network", "lenet5", "--iterations", "2", "--out", path("result.json")]
+
+    # --- the command line
+    yield ["simulat"], 2, ['unknown subcommand "simulat"', "simulate"]
+    yield [], 2, []
+    yield ["simulate", "--bacth", "64"], 2, ["--bacth", "did you mean --batch?"]
+    yield ["train", "--rank"], 2, ["--rank"]
+    yield ["simulate", "--batch"], 2, ["--batch"]
+    yield ["compare", path("nothing.json")], 2, ["at least two"]
+    yield simulate + ["--batch", "many"], 2, ["--batch", '"many"']
+    yield simulate + ["--batch", "-3"], 2, ["--batch"]
+    yield simulate + ["--ranks", "0"], 2, ["--ranks"]
+    yield simulate + ["--ranks", "8", "--batch", "4"], 2, ["--batch", "8 ranks"]
+    yield train + ["--ranks", "8", "--batch", "4"], 2, ["--batch", "8 ranks"]
+    yield simulate + ["--batch", "64", "--batch-per-rank", "8"], 2, ["--batch-per-rank"]
+    yield simulate + ["--algorithm", "rnig"], 2, ["--algorithm", '"ring"']
+    yield simulate + ["--bucket-bytes", "1 MeB"], 2, ["--bucket-bytes", "unknown unit"]
+    yield simulate + ["--learning-rate", "nan"], 2, ["--learning-rate"]
+    yield simulate + ["--network", "fashion-cn"], 2, ["fashion-cnn"]
+    yield simulate + ["--topology", "one_hots"], 2, ["one_host"]
+    yield ["simulate"], 2, ["machine"]
+    yield ["simulate", "--machine", path("nothing.json")], 2, ["nothing.json"]
+
+    # --- job, network, topology and machine files
+    yield simulate + ["--job", write(path("key.json"), '{"btach": 64}')], 2, [
+        "key.json", "btach", "batch"]
+    yield simulate + ["--job", write(path("cut.json"), '{"batch": 6')], 2, ["cut.json"]
+    yield simulate + ["--job", write(path("type.json"), '{"batch": "x"}')], 2, [
+        "type.json", "/batch"]
+    yield simulate + ["--job", write(path("list.json"), "[]")], 2, ["list.json"]
+    yield simulate + ["--job", write(path("bytes.json"), os.urandom(500))], 2, ["bytes.json"]
+    wrong = network(input=[4, 4, 1])
+    yield simulate + ["--network", write(path("shape.json"), json.dumps(wrong))], 2, [
+        "shape.json", "conv1"]
+    yield simulate + ["--network", write(path("empty.json"), json.dumps(network(layers=[])))], 2, [
+        "empty.json", "layers"]
+    yield simulate + ["--topology", write(path("nohosts.json"), '{"name": "x", "hosts": []}')], 2, [
+        "nohosts.json"]
+    yield simulate + ["--topology", write(path("unit.json"), json.dumps({
+        "name": "x", "hosts": [{"name": "a"}, {"name": "b"}], "switches": ["s"],
+        "links": [{"from": "a", "to": "s", "bandwidth": "1", "latency": "1 us"}]}))], 2, [
+            "unit.json", "/links/0/bandwidth", "unit"]
+    yield simulate + ["--topology", write(path("apart.json"), json.dumps({
+        "name": "x", "hosts": [{"name": "a"}, {"name": "b"}], "links": []}))], 2, ["apart.json"]
+    yield ["simulate", "--machine", write(path("half.json"), '{"schema": ')], 2, ["half.json"]
+
+    # --- data
+    yield train + ["--data", path("nowhere")], 2, ["nowhere"]
+    missing = {k: v for k, v in full.items() if k != "train-labels-idx1-ubyte"}
+    yield train + ["--data", data_folder(root, "missing", missing)], 2, ["train-labels"]
+    yield train + ["--data", data_folder(root, "short", {
+        **full, "train-images-idx3-ubyte": full["train-images-idx3-ubyte"][:5000]})], 2, [
+            "train-images", "truncated"]
+    yield train + ["--data", data_folder(root, "magic", {
+        **full, "t10k-images-idx3-ubyte": b"\0\0\x08\x09" + bytes(100)})], 2, ["t10k-images"]
+    with open(os.path.join(FASHION, "t10k-images-idx3-ubyte.gz"), "rb") as file:
+        cut = file.read()[:100000]
+    yield train + ["--data", data_folder(root, "gzip", {
+        **full, "train-images-idx3-ubyte.gz": cut,
+        "train-images-idx3-ubyte": b""})], 2, ["train-images"]
+    yield train + ["--data", data_folder(root, "count", {
+        **full, "train-labels-idx1-ubyte": idx_labels(99)})], 2, ["100", "99"]
+    yield train + ["--data", data_folder(root, "label", {
+        **full, "train-labels-idx1-ubyte": idx_labels(100, 77)})], 2, ["77"]
+    yield train + ["--data", data_folder(root, "size", {
+        **full, "train-images-idx3-ubyte": idx_images(100, 20, 28)})], 2, ["20"]
+    yield train + ["--batch", "2000", "--data", data_folder(root, "few", full)], 2, ["2000"]
+
+    # --- results
+    yield ["compare", write(path("a.json"), "{}"), path("a.json")], 2, ["a.json"]
+    yield simulate[:-1] + [path("no/such/folder/result.json")], 2, ["no/such/folder"]
+
+    # --- the network
+    yield train + ["--rank", "1", "--ranks", "2", "--rendezvous", "127.0.0.1:1",
+                   "--timeout", "1"], 3, ["127.0.0.1:1"]
+    yield train + ["--rank", "1", "--ranks", "2", "--rendezvous", "no-such-host.invalid:9999",
+                   "--timeout", "1"], 2, ["no-such-host.invalid"]
+    yield train + ["--rank", "1", "--ranks", "2", "--rendezvous", "nonsense"], 2, ["--rendezvous"]
+    yield train + ["--rank", "2", "--ranks", "2", "--rendezvous", "127.0.0.1:9"], 2, ["--rank"]
+    yield train + ["--rank", "0", "--ranks", "2", "--rendezvous", "127.0.0.1:0",
+                   "--timeout", "1"], 3, ["rank 1"]
+
+
+def main():
+    failed = total = 0
+    with tempfile.TemporaryDirectory() as root:
+        for arguments, status, texts in cases(root):
+            total += 1
+            run = subprocess.run([LOCKSTEP, *arguments], capture_output=True, text=True, timeout=60)
+            faults = []
+            if run.returncode != status:
+                faults.append(f"status {run.returncode}, expected {status}")
+            faults += [f"does not say {text!r}" for text in texts if text not in run.stderr]
+            if arguments and len(run.stderr.strip().splitlines()) > 4:
+                faults.append("more than four lines")
+            left = [name for name in os.listdir(root) if name.startswith("result.json")]
+            if left:
+                faults.append(f"left {left}")
+                for name in left:
+                    os.remove(os.path.join(root, name))
+            if faults:
+                failed += 1
+                print(f"lockstep {' '.join(arguments)}\n  {run.stderr.strip()}\n  FAULT: "
+                      + "; ".join(faults))
+    print(f"{total - failed} of {total} wrong inputs handled")
+    return 1 if failed else 0
+
+
+sys.exit(main())

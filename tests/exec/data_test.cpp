@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: Apache-2.0
+// IDX files, right and wrong, and the images that each rank gets from them.
+#include <zlib.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+
+#include "exec/data/batcher.h"
+#include "exec/data/idx.h"
+#include "models/base/errors.h"
+
+using namespace lockstep;
+using namespace lockstep::exec;
+
+namespace {
+
+/// A folder that goes when the test ends.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "lockstep-XXXXXX").string();
+    REQUIRE(mkdtemp(pattern.data()) != nullptr);
+    path_ = pattern;
+  }
+  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  std::string path() const { return path_.string(); }
+  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// Big-endian, as IDX has it.
+std::string number(std::uint32_t value) {
+  return {static_cast<char>(value >> 24), static_cast<char>(value >> 16),
+          static_cast<char>(value >> 8), static_cast<char>(value)};
+}
+
+/// Pixel p of image i is (10 i + p) mod 256.
+std::string images_file(std::uint32_t count, std::uint32_t height, std::uint32_t width) {
+  std::string file = number(0x803) + number(count) + number(height) + number(width);
+  for (std::uint32_t i = 0; i < count; ++i)
+    for (std::uint32_t p = 0; p < height * width; ++p)
+      file += static_cast<char>(10 * i + p);
+  return file;
+}
+
+/// The label of image i is i mod 10.
+std::string labels_file(std::uint32_t count) {
+  std::string file = number(0x801) + number(count);
+  for (std::uint32_t i = 0; i < count; ++i)
+    file += static_cast<char>(i % 10);
+  return file;
+}
+
+void write(const std::string& path, const std::string& content) {
+  std::ofstream(path, std::ios::binary) << content;
+}
+
+std::string read(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void write_gzip(const std::string& path, const std::string& content) {
+  gzFile file = gzopen(path.c_str(), "wb");
+  REQUIRE(file != nullptr);
+  REQUIRE(gzwrite(file, content.data(), static_cast<unsigned>(content.size())) ==
+          static_cast<int>(content.size()));
+  REQUIRE(gzclose(file) == Z_OK);
+}
+
+/// The error of loading two files with these contents, without the folder's name.
+std::string error_of(const std::string& images, const std::string& labels) {
+  const TemporaryFolder folder;
+  write(folder / "images", images);
+  write(folder / "labels", labels);
+  try {
+    load_idx(folder / "images", folder / "labels");
+  } catch (const ConfigError& error) {
+    std::string text = error.what();
+    for (std::size_t at; (at = text.find(folder / "")) != std::string::npos;)
+      text.erase(at, (folder / "").size());
+    return text;
+  }
+  return "no error";
+}
+
+/// `count` images of 2×2 pixels, made by the rules above.
+ImageSet image_set(std::int32_t count) {
+  ImageSet set;
+  set.height = set.width = 2;
+  for (std::int32_t i = 0; i < count; ++i) {
+    for (std::int32_t p = 0; p < 4; ++p)
+      set.pixels.push_back(static_cast<std::uint8_t>(10 * i + p));
+    set.labels.push_back(static_cast<std::uint8_t>(i));
+  }
+  return set;
+}
+
+/// The labels, which number the images of image_set, of a whole batch put together from all ranks.
+std::vector<std::int32_t> batch_of(const ImageSet& images, std::int32_t batch, std::int32_t ranks,
+                                   std::uint64_t seed, std::int32_t iteration) {
+  std::vector<std::int32_t> all;
+  for (Rank rank = 0; rank < ranks; ++rank) {
+    Batcher batcher(images, batch, ranks, rank, seed);
+    std::vector<std::int32_t> labels(static_cast<std::size_t>(batcher.share()));
+    std::vector<float> pixels(labels.size() * 4);
+    batcher.fill(iteration, pixels, labels);
+    all.insert(all.end(), labels.begin(), labels.end());
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("idx: plain and gzipped files hold the same images", "[data]") {
+  const TemporaryFolder folder;
+  write(folder / "i", images_file(3, 2, 4));
+  write(folder / "l", labels_file(3));
+  write_gzip(folder / "i.gz", images_file(3, 2, 4));
+  write_gzip(folder / "l.gz", labels_file(3));
+  for (const std::string end : {"", ".gz"}) {
+    const ImageSet set = load_idx(folder / ("i" + end), folder / ("l" + end));
+    CHECK(set.count() == 3);
+    CHECK(set.height == 2);
+    CHECK(set.width == 4);
+    REQUIRE(set.pixels.size() == 3 * 2 * 4);
+    CHECK(set.pixels[0] == 0);
+    CHECK(set.pixels[2 * 8 + 7] == 27);  // image 2, pixel 7: 10 × 2 + 7
+    CHECK(set.labels == std::vector<std::uint8_t>{0, 1, 2});
+  }
+}
+
+TEST_CASE("idx: wrong files are errors that name the file and the fault", "[data]") {
+  const std::string images = images_file(3, 2, 2);
+  const std::string labels = labels_file(3);
+  CHECK(error_of(images, labels) == "no error");
+  CHECK(error_of("", labels) == "images: is truncated: it ends within its header");
+  CHECK(error_of(images.substr(0, 10), labels) ==
+        "images: is truncated: it ends within its header");
+  // 3 images of 2×2 are 12 bytes.
+  CHECK(error_of(images.substr(0, images.size() - 1), labels) ==
+        "images: is truncated: its header promises 12 bytes of data, it has 11");
+  CHECK(error_of(images + "x", labels) ==
+        "images: is longer than the 12 bytes of data that its header promises");
+  CHECK(error_of(images, labels.substr(0, labels.size() - 2)) ==
+        "labels: is truncated: its header promises 3 bytes of data, it has 1");
+  CHECK(error_of(labels, images) ==
+        "images: is not an IDX file of images: must start with 0x00000803, starts with 0x00000801");
+  CHECK(error_of(images, images) ==
+        "labels: is not an IDX file of labels: must start with 0x00000801, starts with 0x00000803");
+  CHECK(error_of(images, labels_file(4)) == "labels: has 4 labels, but \"images\" has 3 images");
+  CHECK(error_of(number(0x803) + number(1) + number(0) + number(2), labels_file(1)) ==
+        "images: images must be 1x1 to 32768x32768, are 0x2");
+  // A header that promises 2^31 − 1 images of 32768×32768 must not take the memory for them.
+  CHECK(error_of(number(0x803) + number(INT32_MAX) + number(32768) + number(32768) + "abc",
+                 number(0x801) + number(INT32_MAX)) ==
+        "images: is truncated: its header promises 2305843008139952128 bytes of data, it has 3");
+  CHECK_THROWS_WITH(load_idx("/nowhere/images", "/nowhere/labels"),
+                    "/nowhere/images: there is no such file");
+}
+
+TEST_CASE("idx: a gzipped file that was cut or changed is an error", "[data]") {
+  const TemporaryFolder folder;
+  std::string content = images_file(500, 8, 8);
+  write_gzip(folder / "i.gz", content);
+  write_gzip(folder / "l.gz", labels_file(500));
+  const std::string whole = read(folder / "i.gz");
+
+  write(folder / "i.gz", whole.substr(0, whole.size() / 2));
+  CHECK_THROWS_WITH(load_idx(folder / "i.gz", folder / "l.gz"),
+                    (folder / "i.gz") + ": is truncated: its compressed data ends early");
+  // All the pixels are there, but not the checksum (the last 8 bytes are it and the length).
+  write(folder / "i.gz", whole.substr(0, whole.size() - 8));
+  CHECK_THROWS_WITH(load_idx(folder / "i.gz", folder / "l.gz"),
+                    (folder / "i.gz") + ": is truncated: its compressed data ends early");
+  std::string changed = whole;
+  changed[whole.size() - 8] = static_cast<char>(changed[whole.size() - 8] ^ 1);
+  write(folder / "i.gz", changed);
+  CHECK_THROWS_WITH(load_idx(folder / "i.gz", folder / "l.gz"),
+                    Catch::StartsWith((folder / "i.gz") + ": is damaged: "));
+}
+
+TEST_CASE("idx: a folder has four files, each plain or gzipped", "[data]") {
+  const TemporaryFolder folder;
+  write_gzip(folder / "train-images-idx3-ubyte.gz", images_file(5, 2, 2));
+  write(folder / "train-labels-idx1-ubyte", labels_file(5));
+  write(folder / "t10k-images-idx3-ubyte", images_file(2, 2, 2));
+  CHECK_THROWS_WITH(load_idx_folder(folder.path()), folder.path() +
+                                                        ": has neither t10k-labels-idx1-ubyte nor "
+                                                        "t10k-labels-idx1-ubyte.gz");
+  write_gzip(folder / "t10k-labels-idx1-ubyte.gz", labels_file(2));
+  const Dataset dataset = load_idx_folder(folder.path());
+  CHECK(dataset.train.count() == 5);
+  CHECK(dataset.test.count() == 2);
+  CHECK_THROWS_WITH(load_idx_folder(folder / "none"),
+                    Catch::StartsWith((folder / "none") + ": there is no such folder"));
+}
+
+TEST_CASE("idx: images that do not fit the network are an error", "[data]") {
+  network::Network network;
+  network.name = "net";
+  network.input = {2, 2, 1};
+  network.classes = 10;
+  Dataset dataset{"folder", image_set(10), image_set(4)};
+  CHECK_NOTHROW(check_fits(dataset, network, 10));
+  CHECK_THROWS_WITH(check_fits(dataset, network, 11),
+                    "folder: has 10 training images, fewer than one batch of 11");
+  network.classes = 9;
+  CHECK_THROWS_WITH(check_fits(dataset, network, 10),
+                    "folder: training images: image 9 has label 9, but the network \"net\" has 9 "
+                    "classes (labels 0 … 8)");
+  network.input = {4, 2, 1};
+  CHECK_THROWS_WITH(check_fits(dataset, network, 10),
+                    "folder: training images: its images are 2x2x1, but the network \"net\" takes "
+                    "4x2x1");
+}
+
+TEST_CASE("fill_range: bytes 0 … 255 become 0 … 1, in the order of the file", "[data]") {
+  ImageSet set = image_set(3);
+  set.pixels[4] = 255;
+  set.pixels[5] = 0;
+  set.pixels[6] = 51;
+  std::vector<float> pixels(2 * 4);
+  std::vector<std::int32_t> labels(2);
+  fill_range(set, 1, pixels, labels);
+  CHECK(labels == std::vector<std::int32_t>{1, 2});
+  CHECK(pixels[0] == 1.0f);
+  CHECK(pixels[1] == 0.0f);
+  CHECK(pixels[2] == 0.2f);            // 51 / 255
+  CHECK(pixels[4] == 20.0f / 255.0f);  // image 2, pixel 0: 10 × 2 + 0
+}
+
+TEST_CASE("batcher: the global batch is the same for any number of ranks", "[data]") {
+  const ImageSet images = image_set(25);
+  for (const std::int32_t iteration : {0, 1, 2, 3, 8})
+    for (const std::int32_t ranks : {2, 3, 7})
+      CHECK(batch_of(images, 7, ranks, 42, iteration) == batch_of(images, 7, 1, 42, iteration));
+}
+
+TEST_CASE("batcher: an epoch has every image at most once and drops the incomplete batch",
+          "[data]") {
+  const ImageSet images = image_set(25);
+  CHECK(Batcher(images, 7, 1, 0, 1).iterations_per_epoch() == 3);  // 25 / 7, 4 images left over
+  for (const std::int32_t epoch : {0, 1}) {
+    std::vector<std::int32_t> seen;
+    for (std::int32_t i = 0; i < 3; ++i) {
+      const std::vector<std::int32_t> batch = batch_of(images, 7, 2, 1, 3 * epoch + i);
+      seen.insert(seen.end(), batch.begin(), batch.end());
+    }
+    std::sort(seen.begin(), seen.end());
+    CHECK(seen.size() == 21);
+    CHECK(std::adjacent_find(seen.begin(), seen.end()) == seen.end());
+  }
+}
+
+TEST_CASE("batcher: epochs and seeds have orders of their own", "[data]") {
+  const ImageSet images = image_set(25);
+  const std::vector<std::int32_t> first = batch_of(images, 25, 1, 1, 0);
+  std::vector<std::int32_t> in_order(25);
+  std::iota(in_order.begin(), in_order.end(), 0);
+  CHECK(std::is_permutation(first.begin(), first.end(), in_order.begin(), in_order.end()));
+  // Each pair agrees by chance with probability 1 / 25!.
+  CHECK(first != in_order);
+  CHECK(first != batch_of(images, 25, 1, 1, 1));
+  CHECK(first != batch_of(images, 25, 1, 2, 0));
+}
+
+TEST_CASE("batcher: pixels and labels belong together, and iterations may come in any order",
+          "[data]") {
+  const ImageSet images = image_set(25);
+  Batcher batcher(images, 6, 2, 1, 3);
+  CHECK(batcher.share() == 3);
+  std::vector<std::int32_t> labels(3);
+  std::vector<float> pixels(12);
+  batcher.fill(5, pixels, labels);  // 25 / 6 = 4 a epoch: the second epoch
+  const std::vector<std::int32_t> fifth = labels;
+  batcher.fill(0, pixels, labels);
+  for (std::size_t i = 0; i < 3; ++i)
+    for (std::size_t p = 0; p < 4; ++p)
+      CHECK(pixels[i * 4 + p] ==
+            static_cast<float>(10 * labels[i] + static_cast<std::int32_t>(p)) / 255.0f);
+  batcher.fill(5, pixels, labels);
+  CHECK(labels == fifth);
+}
+
+TEST_CASE("idx: Debian's Fashion-MNIST loads, where it is installed", "[data]") {
+  if (!std::filesystem::exists(kFashionMnistFolder)) {
+    WARN("dataset-fashion-mnist is not installed");
+    return;
+  }
+  const Dataset dataset = load_idx_folder("");
+  CHECK(dataset.train.count() == 60000);
+  CHECK(dataset.test.count() == 10000);
+  CHECK(dataset.train.height == 28);
+  CHECK(dataset.train.width == 28);
+  // 6000 images of each of 10 classes.
+  for (std::uint8_t label = 0; label < 10; ++label)
+    CHECK(std::count(dataset.train.labels.begin(), dataset.train.labels.end(), label) == 6000);
+}
