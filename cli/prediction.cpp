@@ -146,6 +146,14 @@ void apply_baseline(const options::variables_map& values, results::Result& resul
                            results::load_result(values["baseline"].as<std::string>()));
 }
 
+void print_cautions(const std::vector<std::string>& cautions) {
+  constexpr std::size_t kShown = 3;
+  for (std::size_t i = 0; i < std::min(kShown, cautions.size()); ++i)
+    std::fprintf(stderr, "caution: %s\n", cautions[i].c_str());
+  if (cautions.size() > kShown)
+    std::fprintf(stderr, "caution: and %zu rows more\n", cautions.size() - kShown);
+}
+
 void print_summary(const Result& result) {
   const results::Summary& summary = result.summary;
   const char* origin = result.origin == results::Origin::Predicted ? "predicted" : "measured";

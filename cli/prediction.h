@@ -33,6 +33,9 @@ void add_result_options(options::options_description& description);
 /// Sets the scaling efficiency if --baseline is given. Throws ConfigError when it does not fit.
 void apply_baseline(const options::variables_map& values, results::Result& result);
 
+/// To stderr: the first few, and how many more there are.
+void print_cautions(const std::vector<std::string>& cautions);
+
 /// The few lines that a result says on a terminal.
 void print_summary(const results::Result& result);
 

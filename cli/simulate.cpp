@@ -32,8 +32,7 @@ int run_simulate(const Arguments& arguments) {
   prediction.result.provenance = provenance(resolved.job.seed);
   apply_baseline(values, prediction.result);
 
-  for (const std::string& caution : prediction.cautions)
-    std::fprintf(stderr, "caution: %s\n", caution.c_str());
+  print_cautions(prediction.cautions);
   print_summary(prediction.result);
   if (values.count("out"))
     results::write_file(values["out"].as<std::string>(), results::to_json(prediction.result));

@@ -114,6 +114,7 @@ class Launcher {
   struct Child {
     pid_t pid = -1;
     bool running = false;
+    bool frozen = false;  // stopped by a signal
   };
 
   void start_all();
@@ -126,6 +127,10 @@ class Launcher {
   bool any_running() const {
     return std::any_of(children_.begin(), children_.end(),
                        [](const Child& c) { return c.running; });
+  }
+  bool all_running_are_frozen() const {
+    return std::all_of(children_.begin(), children_.end(),
+                       [](const Child& c) { return !c.running || c.frozen; });
   }
 
   const LocalLaunch& launch_;
@@ -146,7 +151,8 @@ int Launcher::run() {
   while (any_running()) {
     const auto left = ending_ && !killed_ ? std::chrono::nanoseconds(end_ - steady_clock::now())
                                           : std::chrono::nanoseconds(std::chrono::hours(1));
-    if (left <= std::chrono::nanoseconds::zero()) {
+    const bool hopeless = ending_ && !killed_ && all_running_are_frozen();
+    if (left <= std::chrono::nanoseconds::zero() || hopeless) {
       kill_the_rest();
       continue;
     }
@@ -208,10 +214,13 @@ pid_t Launcher::start(std::vector<std::string> arguments, const std::vector<int>
 
 void Launcher::reap() {
   for (std::size_t rank = 0; rank < children_.size(); ++rank) {
+    Child& child = children_[rank];
     int status = 0;
-    if (!children_[rank].running || ::waitpid(children_[rank].pid, &status, WNOHANG) <= 0) continue;
-    children_[rank].running = false;
-    note(rank, status);
+    while (child.running && ::waitpid(child.pid, &status, WNOHANG | WUNTRACED | WCONTINUED) > 0) {
+      child.frozen = WIFSTOPPED(status);
+      child.running = WIFSTOPPED(status) || WIFCONTINUED(status);
+      if (!child.running) note(rank, status);
+    }
   }
 }
 
@@ -246,10 +255,14 @@ void Launcher::begin_grace() {
 
 void Launcher::kill_the_rest() {
   killed_ = true;
-  for (std::size_t rank = 0; rank < children_.size(); ++rank)
-    if (children_[rank].running)
-      std::fprintf(stderr, "lockstep: rank %zu (pid %d) did not end within %s; killed\n", rank,
-                   static_cast<int>(children_[rank].pid), describe_seconds(grace_).c_str());
+  for (std::size_t rank = 0; rank < children_.size(); ++rank) {
+    const Child& child = children_[rank];
+    if (!child.running) continue;
+    const std::string why =
+        child.frozen ? "is frozen" : "did not end within " + describe_seconds(grace_);
+    std::fprintf(stderr, "lockstep: rank %zu (pid %d) %s; killed\n", rank,
+                 static_cast<int>(child.pid), why.c_str());
+  }
   send_to_running(SIGKILL);
 }
 

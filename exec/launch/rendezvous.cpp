@@ -46,7 +46,9 @@ awaitable<tcp::socket> reach_rank_0(boost::asio::io_context& context,
         co_await socket.async_connect(endpoint, redirect_error(use_awaitable, error));
         if (error && !deadline.passed()) last = error.message();
       }
-      if (!error) co_return socket;
+      if (error) continue;
+      socket.set_option(tcp::no_delay(true), error);
+      co_return socket;
     }
     if (steady_clock::now() + kPauseBetweenTries >= end) break;
     boost::asio::steady_timer pause(context, kPauseBetweenTries);

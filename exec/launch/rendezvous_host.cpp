@@ -33,6 +33,8 @@ using boost::asio::ip::tcp;
 using boost::system::error_code;
 using std::chrono::steady_clock;
 
+constexpr auto kPatienceWithTalks = std::chrono::milliseconds(500);
+
 /// One conversation per process that comes, all at the same time; meet() waits for the last.
 class Host : public std::enable_shared_from_this<Host> {
  public:
@@ -56,6 +58,7 @@ class Host : public std::enable_shared_from_this<Host> {
   };
 
   awaitable<void> wait_for_all();
+  awaitable<void> wait_for_talks();
   awaitable<void> converse(tcp::socket socket, Rank rank);
   std::string join(Rank rank, const Join& join, const tcp::socket& socket);
   awaitable<void> answer_pings(tcp::socket& socket);
@@ -66,6 +69,7 @@ class Host : public std::enable_shared_from_this<Host> {
   Clock clock_;
   Table table_;
   std::vector<Guest> guests_;
+  int talks_ = 0;  // conversations that go on
   std::string trouble_;
   Rank culprit_ = -1;
   boost::asio::steady_timer changed_;
@@ -105,6 +109,7 @@ awaitable<Meeting> Host::meet(tcp::acceptor acceptor) {
   co_await wait_for_all();
   strangers->stop();
   if (!trouble_.empty()) {
+    co_await wait_for_talks();
     co_await tell_all(MessageKind::Refused, trouble_);
     throw PeerError(0, culprit_, kRendezvousPhase, trouble_);
   }
@@ -140,7 +145,19 @@ awaitable<void> Host::wait_for_all() {
   }
 }
 
+/// Lets those who are measuring the clock come to the end, to be told of the trouble; they take
+/// milliseconds.
+awaitable<void> Host::wait_for_talks() {
+  const auto end = steady_clock::now() + kPatienceWithTalks;
+  while (talks_ > 0 && steady_clock::now() < end) {
+    changed_.expires_at(end);
+    error_code cancelled;
+    co_await changed_.async_wait(redirect_error(use_awaitable, cancelled));
+  }
+}
+
 awaitable<void> Host::converse(tcp::socket socket, Rank rank) {
+  ++talks_;
   try {
     const Message message = co_await read_message(socket, [] {});
     if (message.kind != MessageKind::Join) throw WireError("something else than its name");
@@ -161,6 +178,7 @@ awaitable<void> Host::converse(tcp::socket socket, Rank rank) {
         "rank " + std::to_string(rank) + " broke off the rendezvous: " + error.code().message();
     culprit_ = rank;
   }
+  --talks_;
   changed_.cancel();
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exec/learning/sgd.h"
 
+#include <Eigen/Core>
 #include <string>
 
 #include "models/base/errors.h"
@@ -13,13 +14,12 @@ void sgd_momentum(std::span<float> parameters, std::span<float> velocity,
                  std::to_string(parameters.size()) + " parameters, " +
                      std::to_string(velocity.size()) + " velocities, " +
                      std::to_string(gradients.size()) + " gradients");
-  float* __restrict parameter = parameters.data();
-  float* __restrict speed = velocity.data();
-  const float* __restrict gradient = gradients.data();
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    speed[i] = momentum * speed[i] + gradient[i];
-    parameter[i] -= learning_rate * speed[i];
-  }
+  const auto size = static_cast<Eigen::Index>(parameters.size());
+  Eigen::Map<Eigen::ArrayXf> parameter(parameters.data(), size);
+  Eigen::Map<Eigen::ArrayXf> speed(velocity.data(), size);
+  const Eigen::Map<const Eigen::ArrayXf> gradient(gradients.data(), size);
+  speed = momentum * speed + gradient;
+  parameter -= learning_rate * speed;
 }
 
 }  // namespace lockstep::exec

@@ -145,8 +145,8 @@ void Executor::Run::end_iteration() {
   const std::int64_t now = clock_.now_ns();
   figures.push_back(recorder_.finish(Clock::time_of(iteration_start_ns_), Clock::time_of(now)));
   for (Extent& extent : extents_) {
-    bucket_times.push_back(
-        Clock::time_of(std::max<std::int64_t>(extent.last_ns - extent.first_ns, 0)));
+    const bool moved = extent.first_ns < extent.last_ns;
+    bucket_times.push_back(Clock::time_of(moved ? extent.last_ns - extent.first_ns : 0));
     extent = {};
   }
   ++iteration_;

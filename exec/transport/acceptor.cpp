@@ -53,6 +53,7 @@ awaitable<void> Acceptor::accept_all() {
       co_await pause.async_wait(redirect_error(use_awaitable, error));
       continue;
     }
+    socket.set_option(tcp::no_delay(true), error);  // questions and answers don't wait
     auto held = std::make_shared<tcp::socket>(std::move(socket));
     boost::asio::co_spawn(
         acceptor_.get_executor(),

@@ -75,6 +75,7 @@ awaitable<void> Mesh::reach(Channel channel, tcp::endpoint endpoint) {
   std::string cause;
   try {
     co_await socket.async_connect(endpoint, use_awaitable);
+    socket.set_option(tcp::no_delay(true));
     const Identity self{Purpose::Data, rank_, channel.stream};
     co_await introduce(socket, secret_, self, channel.peer);
   } catch (const HandshakeError& error) {

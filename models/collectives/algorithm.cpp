@@ -29,7 +29,8 @@ Algorithm parse_algorithm(const std::string& name, const std::string& where) {
     if (names.back() == name) return algorithm;
   }
   std::string text = "unknown algorithm \"" + name + "\", expected one of";
-  for (const std::string& known : names) text += " " + known;
+  for (const std::string& known : names)
+    text += " " + known;
   const std::string guess = nearest(name, names.data(), names.data() + names.size());
   throw ConfigError(where, text + (guess.empty() ? "" : "; did you mean \"" + guess + "\"?"));
 }
@@ -55,8 +56,8 @@ std::shared_ptr<const schedule::StepSource> make_all_reduce(Algorithm algorithm,
   return nullptr;
 }
 
-schedule::Schedule all_reduce_schedule(Algorithm algorithm, std::int32_t ranks,
-                                       std::uint64_t count, std::uint64_t segment_elements) {
+schedule::Schedule all_reduce_schedule(Algorithm algorithm, std::int32_t ranks, std::uint64_t count,
+                                       std::uint64_t segment_elements) {
   const std::uint64_t scratch = scratch_elements(algorithm, count);
   const AllReduce all_reduce{.ranks = ranks,
                              .data = {0, 0, count},

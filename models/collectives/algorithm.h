@@ -39,8 +39,8 @@ std::shared_ptr<const schedule::StepSource> make_all_reduce(Algorithm algorithm,
                                                             const AllReduce& all_reduce);
 
 /// A schedule of one all-reduce of `count` floats and nothing else.
-schedule::Schedule all_reduce_schedule(Algorithm algorithm, std::int32_t ranks,
-                                       std::uint64_t count, std::uint64_t segment_elements);
+schedule::Schedule all_reduce_schedule(Algorithm algorithm, std::int32_t ranks, std::uint64_t count,
+                                       std::uint64_t segment_elements);
 
 /// Closed form of the time on an ideal network (every message latency + bytes / rate, nothing
 /// contended, combining fused with receiving, one segment per chunk).

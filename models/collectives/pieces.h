@@ -9,7 +9,9 @@
 
 namespace lockstep::collectives {
 
-inline std::uint64_t ceiling_divide(std::uint64_t a, std::uint64_t b) { return (a + b - 1) / b; }
+inline std::uint64_t ceiling_divide(std::uint64_t a, std::uint64_t b) {
+  return (a + b - 1) / b;
+}
 
 /// Into how many pieces of at most `largest` elements (0 = no bound) a slice of `count` is cut.
 inline std::uint32_t piece_count(std::uint64_t count, std::uint64_t largest) {
@@ -17,10 +19,11 @@ inline std::uint32_t piece_count(std::uint64_t count, std::uint64_t largest) {
   return static_cast<std::uint32_t>(std::max<std::uint64_t>(1, ceiling_divide(count, largest)));
 }
 
-/// Piece `index` of `pieces`, as even as it goes: the first count mod pieces of them are one element
-/// larger, and some are empty when there are fewer elements than pieces.
+/// Piece `index` of `pieces`, as even as it goes: the first count mod pieces of them are one
+/// element larger, and some are empty when there are fewer elements than pieces.
 inline schedule::Slice piece_of(const schedule::Slice& whole, std::uint64_t index,
                                 std::uint64_t pieces) {
+  if (pieces == 1) return whole;
   const std::uint64_t size = whole.count / pieces;
   const std::uint64_t larger = whole.count % pieces;
   return whole.part(index * size + std::min(index, larger), size + (index < larger ? 1 : 0));

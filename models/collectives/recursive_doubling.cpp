@@ -25,8 +25,8 @@ class RecursiveDoubling final : public schedule::StepSource {
         power_(static_cast<std::int32_t>(
             std::bit_floor(static_cast<std::uint32_t>(all_reduce.ranks)))),
         folded_(all_reduce.ranks - power_),
-        doublings_(static_cast<std::uint32_t>(
-            std::bit_width(static_cast<std::uint32_t>(power_)) - 1)) {}
+        doublings_(
+            static_cast<std::uint32_t>(std::bit_width(static_cast<std::uint32_t>(power_)) - 1)) {}
 
   Shape shape(Rank) const override {
     return {doublings_ + (folded_ > 0 ? 2 : 0), 3 * segments_, 2};
@@ -40,8 +40,10 @@ class RecursiveDoubling final : public schedule::StepSource {
       if (piece_of(data_, segment, segments_).count == 0) continue;
       const std::span<Step> three = slots.subspan(3 * segment, 3);
       if (round < fold_rounds) {
-        if (sits_out) send(three, rank + 1, segment);
-        else if (is_folded) receive_in_place(three, rank - 1, segment, Operator::Sum);
+        if (sits_out)
+          send(three, rank + 1, segment);
+        else if (is_folded)
+          receive_in_place(three, rank - 1, segment, Operator::Sum);
       } else if (round < fold_rounds + doublings_) {
         if (!sits_out) exchange(three, rank, round, segment);
       } else if (sits_out) {
@@ -84,8 +86,7 @@ class RecursiveDoubling final : public schedule::StepSource {
     const Rank partner = real(virtual_of(rank) ^ (1 << (round - fold_rounds)));
     const Slice arriving = piece_of(scratch_.part(0, data_.count), segment, segments_);
     send(three, partner, segment);
-    three[kReceive] = {
-        .verb = Verb::Recv, .stream = stream_, .target = partner, .into = arriving};
+    three[kReceive] = {.verb = Verb::Recv, .stream = stream_, .target = partner, .into = arriving};
     three[kCombine] = {.verb = Verb::Combine,
                        .combine = Operator::Sum,
                        .from = arriving,
@@ -126,7 +127,10 @@ Time recursive_doubling_closed_form(std::int32_t ranks, std::uint64_t count,
                                     const IdealNetwork& network) {
   if (count == 0) return {};
   const auto p = static_cast<std::uint32_t>(ranks);
-  const int rounds = std::bit_width(p) - 1 + (std::has_single_bit(p) ? 0 : 2);
+  const std::uint32_t power = std::bit_floor(p);
+  const std::uint32_t folded = p - power;
+  const int rounds =
+      std::bit_width(power) - 1 + (folded > 0 ? 1 : 0) + (2 * folded > power ? 1 : 0);
   return rounds * (network.latency + transfer_time(4 * count, network.bytes_per_second));
 }
 

@@ -14,8 +14,10 @@ namespace lockstep::collectives {
 /// What arrives is held in scratch until the own data have left: both partners send first.
 /// Addition commutes, so partners compute the same bits.
 ///
-/// Time ⌈lg p⌉(α + n·β) for powers of two, (⌊lg p⌋ + 2)(α + n·β) otherwise. The fewest latencies of
-/// all, so it wins for small messages; it sends n·lg p bytes, so it loses for large ones.
+/// Time lg p·(α + n·β) for powers of two P. Otherwise the books say ⌊lg p⌋ + 2 rounds; but ranks
+/// that are not folded need not wait for the fold, so that the longest chain has ⌊lg p⌋ + 1 while r
+/// ≤ P/2. The fewest latencies of all, so it wins for small messages; it sends n·lg p bytes, so it
+/// loses for large ones.
 std::shared_ptr<const schedule::StepSource> make_recursive_doubling(const AllReduce& all_reduce);
 
 Time recursive_doubling_closed_form(std::int32_t ranks, std::uint64_t count,

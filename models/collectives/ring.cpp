@@ -19,6 +19,8 @@ class Ring final : public schedule::StepSource {
       : ranks_(all_reduce.ranks),
         data_(all_reduce.data),
         stream_(all_reduce.stream),
+        chunk_(data_.count / static_cast<std::uint64_t>(ranks_)),
+        larger_chunks_(data_.count % static_cast<std::uint64_t>(ranks_)),
         segments_(piece_count(ceiling_divide(data_.count, static_cast<std::uint64_t>(ranks_)),
                               all_reduce.segment_elements)) {}
 
@@ -37,22 +39,28 @@ class Ring final : public schedule::StepSource {
     const bool gathers = t >= last;
     const std::int32_t sent = gathers ? rank + 1 - (t - last) : rank - t;
     const std::int32_t received = gathers ? rank - (t - last) : rank - t - 1;
+    const Slice out = chunk(sent);
+    const Slice in = chunk(received);
     for (std::uint32_t segment = 0; segment < segments_; ++segment) {
-      const Slice out = piece(sent, segment);
-      if (out.count > 0) {
+      const Slice leaving = piece_of(out, segment, segments_);
+      if (leaving.count > 0) {
         Step& send = slots[2 * segment];
-        send = {.verb = Verb::Send, .stream = stream_, .target = (rank + 1) % ranks_, .from = out};
+        send.verb = Verb::Send;
+        send.stream = stream_;
+        send.target = rank == last ? 0 : rank + 1;
+        send.from = leaving;
         if (round > 0) send.wait_for(receive_index(round - 1, segment));
       }
-      const Slice in = piece(received, segment);
-      if (in.count > 0) {
+      const Slice arriving = piece_of(in, segment, segments_);
+      if (arriving.count > 0) {
         Step& receive = slots[2 * segment + 1];
-        receive = {.verb = Verb::Recv,
-                   .combine = gathers ? Operator::Replace : Operator::Sum,
-                   .stream = stream_,
-                   .target = (rank + last) % ranks_,
-                   .into = in};
-        if (gathers) receive.wait_for(send_index(round - static_cast<std::uint32_t>(last), segment));
+        receive.verb = Verb::Recv;
+        receive.combine = gathers ? Operator::Replace : Operator::Sum;
+        receive.stream = stream_;
+        receive.target = rank == 0 ? last : rank - 1;
+        receive.into = arriving;
+        if (gathers)
+          receive.wait_for(send_index(round - static_cast<std::uint32_t>(last), segment));
       }
     }
   }
@@ -64,16 +72,21 @@ class Ring final : public schedule::StepSource {
   StepIndex receive_index(std::uint32_t round, std::uint32_t segment) const {
     return send_index(round, segment) + 1;
   }
-  Slice piece(std::int32_t chunk, std::uint32_t segment) const {
-    const auto ranks = static_cast<std::uint64_t>(ranks_);
-    const auto index = static_cast<std::uint64_t>((chunk + 2 * ranks_) % ranks_);
-    return piece_of(piece_of(data_, index, ranks), segment, segments_);
+  /// Chunk `number` modulo the ranks, of nearly equal sizes like all pieces (piece_of).
+  Slice chunk(std::int32_t number) const {
+    if (number < 0) number += ranks_;
+    if (number >= ranks_) number -= ranks_;
+    const auto index = static_cast<std::uint64_t>(number);
+    return data_.part(index * chunk_ + std::min(index, larger_chunks_),
+                      chunk_ + (index < larger_chunks_ ? 1 : 0));
   }
 
   std::int32_t ranks_;
   Slice data_;
   std::uint8_t stream_;
-  std::uint32_t segments_;  // per chunk
+  std::uint64_t chunk_;          // elements of the smaller chunks
+  std::uint64_t larger_chunks_;  // the first so many are one element larger
+  std::uint32_t segments_;       // per chunk
 };
 
 }  // namespace

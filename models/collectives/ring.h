@@ -13,8 +13,8 @@ namespace lockstep::collectives {
 /// A chunk travels in segments, so that one is sent on while the next still arrives.
 ///
 /// Time 2(p−1)(α + n/p·β); bytes sent per rank 2(p−1)/p·n, the least possible. Every link of a tree
-/// carries each chunk once in each direction, so it wins where bandwidth rules; its 2(p−1) latencies
-/// lose where messages are small or ranks are many.
+/// carries each chunk once in each direction, so it wins where bandwidth rules; its 2(p−1)
+/// latencies lose where messages are small or ranks are many.
 std::shared_ptr<const schedule::StepSource> make_ring(const AllReduce& all_reduce);
 
 /// 2(p−1) rounds of the largest chunk, ⌈count / p⌉ elements.

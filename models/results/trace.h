@@ -17,7 +17,7 @@ struct TraceSpan {
   schedule::StepIndex step = 0;
   std::int32_t iteration = 0;
   Time start;  // on rank 0's clock
-  Time end;
+  Time end{};
   std::uint64_t bytes = 0;  // of a message or a Combine, else 0
   std::int32_t peer = -1;   // whom a message goes to or comes from, else −1
 };

@@ -26,7 +26,8 @@ struct RankFacts {
 RankFacts rank_facts(const Schedule& schedule, Rank rank);
 
 /// Length of the longest chain of messages that depend on one another, over all ranks: the number
-/// of latencies that cannot be hidden. Reads all programs at once.
+/// of latencies that cannot be hidden. Reads all programs at once; for schedules that verify()
+/// proves.
 std::uint32_t critical_rounds(const Schedule& schedule);
 
 }  // namespace lockstep::schedule

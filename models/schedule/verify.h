@@ -33,7 +33,8 @@ struct Violation {
 /// - there is no cycle among dependencies, lanes, channel order and messages, even if every Send
 ///   waited for its Recv: so it cannot deadlock;
 /// - no two steps of a rank that touch one element, one of them writing, are unordered by that
-///   rank's own dependencies: so it cannot race;
+///   rank's own dependencies, nor are fragments that share a channel: so it cannot race;
+/// - nothing is sent or combined that was never written, and only the same elements are added;
 /// - the contract holds.
 /// Returns every violation found, up to 100; empty = proven.
 std::vector<Violation> verify(const Schedule& schedule, const Contract& contract);

@@ -112,7 +112,7 @@ def both_worlds_fit_the_schema(path):
 def a_thousand_ranks(path):
     topology = path("star.json")
     with open(topology, "w") as file:
-        json.dump({"generate": {"star": {"hosts": 1024, "bandwidth": "1 Gbit/s",
+        json.dump({"name": "star_1024", "generate": {"star": {"hosts": 1024, "bandwidth": "1 Gbit/s",
                                          "latency": "25 us"}}}, file)
     run("simulate", "--network", "lenet5", "--batch", "4096", "--ranks", "1024", "--machine",
         path("machine.json"), "--topology", topology, "--out", path("many.json"))

@@ -228,7 +228,7 @@ TEST_CASE("executor: a peer that sends what isn't due ends the job, and both siz
   // A chunk is half: 50 or 100 elements of 4 bytes.
   for (const std::string& outcome : outcomes)
     CHECK_THAT(outcome, Catch::Contains("200 bytes") && Catch::Contains("400 bytes") &&
-                            Catch::EndsWith("; iteration 0"));
+                            Catch::EndsWith("; iteration 0, bucket 0"));
 }
 
 }  // namespace

@@ -135,6 +135,7 @@ TEST_CASE("job: a frozen rank ends the others, who say which and where", "[exec]
   for (const std::string survivor : {"rank 0: lost rank 2 (host ", "rank 1: lost rank 2 (host "})
     CHECK_THAT(job.errors, Catch::Contains(survivor));
   CHECK_THAT(job.errors, Catch::Contains("no heartbeat for 2 s; iteration 3"));
+  CHECK_THAT(job.errors, Catch::Contains("is frozen; killed"));
 }
 
 TEST_CASE("job: a rank that throws says why, and so do the others", "[exec][launch][net]") {

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+// The life of a message in a Run: its Send starts and pays a fixed overhead; its bytes flow, at
+// once if they fit the window, or when the Recv is posted; they arrive one latency later; the
+// receiver takes them in. The Send is complete when the bytes have flowed, or once copied if they
+// fit the window.
+#include <algorithm>
+#include <utility>
+
+#include "models/base/errors.h"
+#include "sim/runner/run.h"
+
+namespace lockstep::sim {
+
+using schedule::StartedStep;
+
+bool Run::start_send(RankState& state, const StartedStep& step) {
+  const Rank sender = state.progress.rank();
+  const Rank receiver = step.step->target;
+  const std::uint32_t number = channels_.add_send(
+      connected(channels_.from_sender(sender, receiver, step.step->stream)), step, now());
+  Message& message = channels_.message(number);
+  Channel& channel = channels_.channel(message.channel);
+  set_bytes(message, step, step.step->from);
+  channel.bytes_sent += message.bytes;
+  if (record_.is_measured(sender)) channel.measured_bytes += message.bytes;
+  record_.sent(sender, message.bytes);
+  ++messages_;
+  if (message.receive) record_.waited(receiver, message.posted, now());
+  const Time overhead = terms(message).send_overhead;
+  if (overhead == Time{}) return send_paid(number);
+  queue_.push(occupy(state, overhead), kSendPaid, number);
+  return false;
+}
+
+/// The sender has done its fixed part; returns whether the Send is complete.
+bool Run::send_paid(std::uint32_t number) {
+  Message& message = channels_.message(number);
+  message.overhead_paid = true;
+  const Terms& price = terms(message);
+  if (!price.is_eager(message.bytes)) {
+    if (message.receive) begin_flow(number);
+    return false;
+  }
+  const Time copy = delay(static_cast<double>(message.bytes) * price.send_seconds_per_byte);
+  begin_flow(number);
+  if (copy == Time{}) {
+    complete_send(number);
+    return true;
+  }
+  queue_.push(now() + copy, kSent, number);
+  return false;
+}
+
+bool Run::start_receive(RankState& state, const StartedStep& step) {
+  const Rank sender = step.step->target;
+  const std::uint32_t number = channels_.add_receive(
+      connected(channels_.from_receiver(sender, state.progress.rank(), step.step->stream)), step,
+      now());
+  Message& message = channels_.message(number);
+  set_bytes(message, step, step.step->into);
+  message.combine = step.step->combine;
+  if (!message.send) return false;
+  if (message.arrived) return take_in(number);
+  if (message.flowing) {
+    if (!is_flow()) announce_arrival(message, number);
+  } else if (message.overhead_paid) {
+    begin_flow(number);
+  }
+  return false;
+}
+
+/// The bytes leave now. What an eager message costs on an ideal network is known when its Recv is.
+void Run::begin_flow(std::uint32_t number) {
+  Message& message = channels_.message(number);
+  message.flowing = true;
+  message.began = now();
+  if (is_flow()) {
+    if (message.bytes > 0)
+      entering_.push_back(number);
+    else
+      queue_.push(now() + terms(message).latency, kArrived, number);
+    return;
+  }
+  if (message.receive) announce_arrival(message, number);
+}
+
+/// Ideal: a message whose Recv is known arrives on its own account.
+void Run::announce_arrival(const Message& message, std::uint32_t number) {
+  const Terms& price = terms(message);
+  const Time arrival = message.began + price.latency + price.transfer(message.bytes);
+  queue_.push(std::max(now(), arrival), kArrived, number);
+}
+
+/// By now it is known of all messages that begin to flow at this time whether their Recv is posted,
+/// in whatever order things happened.
+void Run::enter_flows() {
+  for (const std::uint32_t number : entering_) {
+    Message& message = channels_.message(number);
+    message.posted_first = static_cast<bool>(message.receive);
+    const Terms& price = terms(message);
+    const auto& profile = message.posted_first ? price.profile : price.unposted_profile;
+    const auto bytes = static_cast<double>(message.bytes);
+    double burst = 0;
+    if (price.bursts)
+      burst = cluster_.bursts().enter(cluster_.route(message.channel), bytes,
+                                      fluid_.fastest(profile[1]), now());
+    if (burst >= 1) {
+      message.later_bytes = bytes - burst;
+      fluid_.start(profile[1], burst, kFlowed, number);
+    } else {
+      fluid_.start(profile[0], bytes, kFlowed, number);
+    }
+  }
+  entering_.clear();
+}
+
+void Run::flowed(std::uint32_t number) {
+  Message& message = channels_.message(number);
+  const Terms& price = terms(message);
+  if (message.later_bytes > 0) {
+    fluid_.start((message.posted_first ? price.profile : price.unposted_profile)[0],
+                 std::exchange(message.later_bytes, 0.0), kFlowed, number);
+    return;
+  }
+  if (price.bursts) cluster_.bursts().leave(cluster_.route(message.channel), now());
+  queue_.push(now() + price.latency, kArrived, number);
+  if (price.is_eager(message.bytes)) return;
+  const Rank sender = channel_of(number).sender;
+  complete_send(number);
+  pump(sender);
+}
+
+/// On an ideal network a large message's Send takes as long as the message, as in the closed forms.
+/// Returns whether the Recv is complete.
+bool Run::arrived(std::uint32_t number) {
+  channels_.message(number).arrived = true;
+  if (!is_flow() && !terms(channels_.message(number)).is_eager(channels_.message(number).bytes)) {
+    const Rank sender = channel_of(number).sender;
+    complete_send(number);
+    pump(sender);
+  }
+  return channels_.message(number).receive && take_in(number);
+}
+
+/// The message is there and its Recv is posted. If it began to flow before that, the receiver has
+/// worked on it since then only, and may not be done.
+bool Run::take_in(std::uint32_t number) {
+  const Message& message = channels_.message(number);
+  const Terms& price = terms(message);
+  Time duration = price.receive_overhead;
+  if (is_flow() && !message.posted_first) {
+    const Time work = delay(static_cast<double>(message.bytes) * price.receive_seconds_per_byte);
+    duration += std::max(Time{}, message.posted + work - now());
+  }
+  const Time end = occupy(rank(channel_of(number).receiver), duration);
+  if (end > now()) {
+    queue_.push(end, kReceived, number);
+    return false;
+  }
+  complete_receive(number);
+  return true;
+}
+
+void Run::complete_send(std::uint32_t number) {
+  Message& message = channels_.message(number);
+  message.send_complete = true;
+  complete(channel_of(number).sender, message.send, message.sent);
+  if (message.receive_complete) channels_.release(number);
+}
+
+void Run::complete_receive(std::uint32_t number) {
+  Message& message = channels_.message(number);
+  message.receive_complete = true;
+  channel_of(number).bytes_received += message.bytes;
+  complete(channel_of(number).receiver, message.receive, message.posted);
+  if (message.send_complete) channels_.release(number);
+}
+
+/// A new channel is a new connection: their numbers are the same.
+std::uint32_t Run::connected(std::uint32_t channel) {
+  if (channel == cluster_.connections())
+    cluster_.connect(channels_.channel(channel).sender, channels_.channel(channel).receiver);
+  return channel;
+}
+
+/// The first half of a message says how large it is, the second one must agree.
+void Run::set_bytes(Message& message, const StartedStep& step, const schedule::Slice& slice) const {
+  const std::uint64_t bytes = schedule_.bytes(slice);
+  LOCKSTEP_CHECK(!message.is_matched() || message.bytes == bytes,
+                 schedule::describe(schedule_, *step.step) + " meets a message of " +
+                     std::to_string(message.bytes) + " bytes");
+  message.bytes = bytes;
+}
+
+}  // namespace lockstep::sim

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+// The live state of one simulation: drives every rank's Progress and gives each step its time.
+// simulation.cpp has the events and the lanes, messages.cpp the life of a message.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <span>
+#include <vector>
+
+#include "models/schedule/progress.h"
+#include "sim/engine/event_queue.h"
+#include "sim/network/fluid.h"
+#include "sim/runner/channels.h"
+#include "sim/runner/cluster.h"
+#include "sim/runner/record.h"
+#include "sim/runner/simulation.h"
+
+namespace lockstep::sim {
+
+/// One simulation, made and run once. The arguments must outlive it.
+class Run {
+ public:
+  Run(const schedule::Schedule& schedule, const cost::CostModel& cost,
+      const topology::Topology& topology, std::span<const HostId> host_of_rank,
+      const Options& options);
+  SimulatedRun run();
+
+ private:
+  /// What an event's payload is.
+  enum Kind : std::uint8_t {
+    kSendPaid,       // message: its sender's overhead is over
+    kSent,           // message: its Send is complete
+    kFlowed,         // activity of the flow of a message
+    kArrived,        // message
+    kReceived,       // message: its Recv is complete
+    kComputed,       // rank × kLanes + lane: the step there is over
+    kComputeFlowed,  // activity of the step of rank × kLanes + lane
+    kKinds
+  };
+  /// A step that holds its lane until it is over: Compute and Combine.
+  struct Running {
+    schedule::StartedStep step;
+    Time since;
+  };
+  struct RankState {
+    RankState(const schedule::Schedule& schedule, Rank rank) : progress(schedule, rank) {}
+    schedule::Progress progress;
+    std::array<Running, schedule::kLanes> running;
+    Time lane_free_at;    // the communication lane has been given away until then
+    double slowness = 1;  // factor on the Compute steps of this iteration
+  };
+
+  void handle(const Event& event);
+  void pump(Rank rank);
+  void draw_slowness(Rank rank);
+  bool start(RankState& state, const schedule::StartedStep& step);
+  bool start_running(RankState& state, const schedule::StartedStep& step,
+                     const cost::Demand& demand);
+  bool start_send(RankState& state, const schedule::StartedStep& step);
+  bool start_receive(RankState& state, const schedule::StartedStep& step);
+  void over(std::uint32_t payload);
+  bool send_paid(std::uint32_t number);
+  void begin_flow(std::uint32_t number);
+  void announce_arrival(const Message& message, std::uint32_t number);
+  void enter_flows();
+  void flowed(std::uint32_t number);
+  bool arrived(std::uint32_t number);
+  bool take_in(std::uint32_t number);
+  void complete_send(std::uint32_t number);
+  void complete_receive(std::uint32_t number);
+  void complete(Rank rank, const schedule::StartedStep& step, Time since);
+  Time occupy(RankState& state, Time duration);
+  std::uint32_t connected(std::uint32_t channel);
+  void set_bytes(Message& message, const schedule::StartedStep& step,
+                 const schedule::Slice& slice) const;
+
+  bool is_flow() const { return options_.fidelity == Fidelity::Flow; }
+  Time now() const { return queue_.now(); }
+  RankState& rank(Rank number) { return ranks_[static_cast<std::size_t>(number)]; }
+  Channel& channel_of(std::uint32_t message) {
+    return channels_.channel(channels_.message(message).channel);
+  }
+  const Terms& terms(const Message& message) {
+    return cluster_.terms(message.channel, message.combine);
+  }
+
+  const schedule::Schedule& schedule_;
+  const cost::CostModel& cost_;
+  const topology::Topology& topology_;
+  const Options& options_;
+  EventQueue queue_{kKinds};
+  Fluid fluid_{queue_};
+  Cluster cluster_;
+  Channels channels_;
+  Record record_;
+  std::deque<RankState> ranks_;
+  std::vector<std::uint32_t> entering_;  // messages whose flow begins at this time
+  std::int32_t unfinished_ranks_ = 0;
+  std::uint64_t messages_ = 0;
+};
+
+}  // namespace lockstep::sim

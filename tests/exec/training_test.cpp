@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// A rank's copy of the network in training, what it hands over, and what calibration makes of samples.
+#include <catch2/catch.hpp>
+
+#include <cmath>
+#include <cstring>
+
+#include "exec/calibration/machine_fit.h"
+#include "exec/calibration/message_timing.h"
+#include "exec/training/rank_record.h"
+#include "exec/training/replica.h"
+#include "exec/training/safetensors_json.h"
+#include "exec/transport/wire.h"
+#include "models/base/random.h"
+
+using namespace lockstep;
+
+namespace {
+
+/// Noise with a bright square whose place says the class: easy to learn.
+exec::ImageSet squares(std::int32_t count, std::uint64_t seed) {
+  exec::ImageSet set;
+  set.height = set.width = 28;
+  Random random(seed);
+  for (std::int32_t i = 0; i < count; ++i) {
+    const auto label = static_cast<std::uint8_t>(random.below(10));
+    set.labels.push_back(label);
+    for (int y = 0; y < 28; ++y)
+      for (int x = 0; x < 28; ++x) {
+        const bool inside = y / 6 == label / 5 + 1 && x / 5 == label % 5;
+        set.pixels.push_back(static_cast<std::uint8_t>(random.below(60) + (inside ? 190 : 0)));
+      }
+  }
+  return set;
+}
+
+training::Job small_job(std::int32_t ranks) {
+  training::Job job;
+  job.network = "lenet5";
+  job.ranks = ranks;
+  job.batch = 32;
+  job.iterations = 60;
+  return job;
+}
+
+/// Carries out all rows in order, as one rank alone does.
+void iterate(exec::Replica& replica, const training::Iteration& iteration, std::int32_t number) {
+  for (std::size_t row = 0; row < iteration.works.size(); ++row)
+    replica.compute(static_cast<std::int32_t>(row), number);
+}
+
+}  // namespace
+
+TEST_CASE("replica: one rank learns what is easy to learn") {
+  const network::Network network = network::load_network("lenet5");
+  const training::Job job = small_job(1);
+  const training::Iteration iteration = training::make_iteration(job, network);
+  const exec::Dataset data{"", squares(640, 1), squares(200, 2)};
+  exec::Replica replica(job, network, iteration, data, 0);
+  for (std::int32_t i = 0; i < job.iterations; ++i) iterate(replica, iteration, i);
+  // An untrained network's loss is about ln 10 = 2.3 an image.
+  CHECK(replica.loss_sums().front() / job.batch == Approx(std::log(10)).margin(0.15));
+  CHECK(replica.loss_sums().back() / job.batch < 0.5);
+  CHECK(exec::count_correct(network, replica.parameters(), data.test, 0, 200, 1) > 180);
+  // Parts of the set add up.
+  CHECK(exec::count_correct(network, replica.parameters(), data.test, 0, 77, 1) +
+            exec::count_correct(network, replica.parameters(), data.test, 77, 123, 2) ==
+        exec::count_correct(network, replica.parameters(), data.test, 0, 200, 1));
+}
+
+TEST_CASE("replica: the gradients of ranks add up to that of one rank") {
+  const network::Network network = network::load_network("lenet5");
+  const exec::Dataset data{"", squares(640, 3), squares(10, 4)};
+  const training::Job one = small_job(1);
+  const training::Iteration alone = training::make_iteration(one, network);
+  exec::Replica whole(one, network, alone, data, 0);
+  const training::Job three = small_job(3);
+  const training::Iteration together = training::make_iteration(three, network);
+  std::vector<double> sum(network.parameter_count);
+  // All rows but the updates, which are the last ones.
+  const auto rows = static_cast<std::int32_t>(alone.works.size() - alone.buckets.size());
+  for (std::int32_t row = 0; row < rows; ++row) whole.compute(row, 0);
+  for (Rank rank = 0; rank < 3; ++rank) {
+    exec::Replica replica(three, network, together, data, rank);
+    for (std::int32_t row = 0; row < rows; ++row) replica.compute(row, 0);
+    const std::span<const float> part = replica.buffer(training::kGradients);
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += static_cast<double>(part[i]);
+  }
+  double difference = 0, size = 0;
+  const std::span<const float> gradients = whole.buffer(training::kGradients);
+  for (std::size_t i = 0; i < sum.size(); ++i) {
+    difference += std::pow(sum[i] - static_cast<double>(gradients[i]), 2);
+    size += std::pow(static_cast<double>(gradients[i]), 2);
+  }
+  CHECK(std::sqrt(difference / size) < 1e-6);
+}
+
+TEST_CASE("replica: the hash tells one flipped bit") {
+  const network::Network network = network::load_network("lenet5");
+  const training::Job job = small_job(1);
+  const training::Iteration iteration = training::make_iteration(job, network);
+  const exec::Dataset data{"", squares(64, 5), squares(10, 6)};
+  exec::Replica a(job, network, iteration, data, 0);
+  exec::Replica b(job, network, iteration, data, 0);
+  CHECK(a.hash() == b.hash());
+  float& weight = b.buffer(training::kParameters)[12345];
+  weight = std::nextafter(weight, 1.0f);
+  CHECK(a.hash() != b.hash());
+}
+
+TEST_CASE("rank record: what is handed over arrives, and a damaged one is refused") {
+  exec::RankRecord record;
+  record.figures = {{Time{1}, Time{2}, Time{3}, Time{4}, Time{5}}};
+  record.loss_sums = {2.5, -1};
+  record.bucket_times = {Time{7}};
+  record.bytes_sent = {0, 99};
+  record.spans = {{.rank = 1, .lane = schedule::Lane::Input, .step = 3, .start = Time{8}}};
+  record.tested = 10;
+  record.correct = 9;
+  const std::string text = exec::encode(record);
+  const exec::RankRecord again = exec::decode_record(text);
+  CHECK(exec::encode(again) == text);
+  CHECK(again.correct == 9);
+  CHECK(again.figures[0].waiting == Time{5});
+  for (std::size_t length = 0; length < text.size(); ++length)
+    CHECK_THROWS_AS(exec::decode_record(std::string_view(text).substr(0, length)),
+                    exec::WireError);
+  CHECK_THROWS_AS(exec::decode_record(text + "x"), exec::WireError);
+  std::string huge = text;
+  huge.replace(0, 8, std::string(8, '\x7f'));  // a list of 9·10¹⁸ figures
+  CHECK_THROWS_AS(exec::decode_record(huge), exec::WireError);
+}
+
+TEST_CASE("safetensors: the header's length, then JSON, then as many floats as it says") {
+  const network::Network network = network::load_network("lenet5");
+  const std::vector<float> parameters(network.parameter_count, 1.5f);
+  const std::string file = exec::to_safetensors(network, parameters);
+  std::uint64_t length = 0;
+  std::memcpy(&length, file.data(), sizeof length);
+  CHECK(length % 8 == 0);
+  CHECK(file.size() == 8 + length + 4 * network.parameter_count);
+  CHECK(file.substr(8, length).find("\"conv1.weight\":{\"dtype\":\"F32\"") != std::string::npos);
+}
+
+TEST_CASE("calibration: messages made up by the model give its parameters back") {
+  // 2 us and 3 us a message, 0.4 and 0.3 ns a byte, adding 0.1 ns; 10 us latency; 1 ns a byte on the
+  // way.
+  const double large = 256 << 10;
+  exec::MessageSamples samples;
+  for (const double bytes : {64.0, 65536.0, 1048576.0})
+    samples.ping_pongs.push_back(
+        {static_cast<std::uint64_t>(bytes), 2e-6 + 3e-6 + 10e-6 + 1e-9 * bytes});
+  samples.small = {64, 1e-5, 2e-6, 3e-6};
+  samples.large = {256 << 10, large * 1e-9, 2e-6 + 0.4e-9 * large, 3e-6 + 0.3e-9 * large};
+  samples.combining = samples.large;
+  samples.combining.receive_core_seconds += 0.1e-9 * large;
+  samples.both_ways = {256 << 10, large * 1.5e-9, 0, 0};
+  cost::Machine machine;
+  exec::add_messages(machine, samples);
+  CHECK(machine.message.send_overhead_seconds == Approx(2e-6));
+  CHECK(machine.message.latency_seconds == Approx(10e-6));
+  CHECK(machine.message.send_core_seconds_per_byte == Approx(0.4e-9));
+  CHECK(machine.message.receive_core_seconds_per_byte == Approx(0.3e-9));
+  CHECK(machine.combine_seconds_per_byte == Approx(0.1e-9));
+  // Both ways at once: two messages in 1.5 ns a byte.
+  CHECK(machine.loopback_bytes_per_second == Approx(2 / 1.5e-9));
+  CHECK(machine.message.relative_residual < 1e-6);
+}
+
+TEST_CASE("calibration: a row becomes a line, its traffic what its slow-down asks for") {
+  const network::Network network = network::load_network("lenet5");
+  const training::Iteration iteration = training::make_iteration(training::Job{}, network);
+  const std::size_t rows = iteration.works.size();
+  std::vector<exec::RowSamples> samples;
+  for (const std::int32_t batch : {16, 64}) {
+    exec::RowSamples sample;
+    sample.batch = batch;
+    sample.alone.assign(rows, 1e-4 + 1e-5 * batch);
+    samples.push_back(sample);
+  }
+  samples[1].beside.assign(rows, 1.25 * samples[1].alone[0]);
+  cost::Machine machine;
+  exec::add_rows(machine, iteration.works, network, 1, samples, 10e9, 16e9);
+  const cost::LayerCost* cost = machine.find("loss 10", "", 1);
+  REQUIRE(cost != nullptr);
+  CHECK(cost->seconds.fixed == Approx(1e-4));
+  CHECK(cost->seconds.per_unit == Approx(1e-5));
+  // As in the test of memory_traffic: 10 GB/s while it runs, 740 us for 64 images.
+  CHECK(cost->memory_bytes_per_unit == Approx(10e9 * 740e-6 / 64));
+  CHECK(cost->smallest_batch == 16);
+  CHECK(cost->largest_batch == 64);
+  CHECK(exec::relative_spread({1, 1, 1}) == 0);
+  CHECK(exec::relative_spread({1, 3}) == Approx(std::sqrt(2.0) / 2));
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// One schedule in both worlds: the same steps, the same bytes between the same ranks, and sums that
+// are right bit for bit.
+#include <algorithm>
+#include <mutex>
+#include <tuple>
+
+#include <catch2/catch.hpp>
+
+#include "exec/runner/executor.h"
+#include "models/base/random.h"
+#include "models/collectives/algorithm.h"
+#include "models/schedule/facts.h"
+#include "models/training/iteration.h"
+#include "sim/runner/simulation.h"
+#include "tests/exec/ranks_in_threads.h"
+#include "tests/support/in_memory.h"
+
+namespace lockstep {
+namespace {
+
+using results::TraceSpan;
+
+/// What a rank did, without when: rank, lane, fragment, step, bytes, peer.
+using Deed = std::tuple<Rank, int, std::uint32_t, std::uint32_t, std::uint64_t, std::int32_t>;
+
+std::vector<Deed> deeds(const std::vector<TraceSpan>& spans) {
+  std::vector<Deed> all;
+  for (const TraceSpan& span : spans)
+    all.emplace_back(span.rank, static_cast<int>(span.lane), span.fragment, span.step, span.bytes,
+                     span.peer);
+  std::sort(all.begin(), all.end());
+  return all;
+}
+
+/// A job's work on plain arrays: Compute steps write a number that follows from rank and element.
+class PlainWorker final : public exec::Worker {
+ public:
+  PlainWorker(const schedule::Schedule& schedule, Rank rank) {
+    for (std::size_t b = 0; b < schedule.buffers.size(); ++b) {
+      Random random(11, static_cast<std::uint64_t>(rank), b);
+      std::vector<float>& buffer = buffers.emplace_back(schedule.buffers[b].count);
+      for (float& value : buffer) value = static_cast<float>(random.normal());
+    }
+  }
+  void compute(std::int32_t, std::int32_t) override {}
+  std::span<float> buffer(std::uint32_t number) override { return buffers[number]; }
+
+  std::vector<std::vector<float>> buffers;
+};
+
+struct Executed {
+  std::vector<TraceSpan> spans;
+  std::vector<std::vector<std::uint64_t>> bytes;  // [from][to]
+  std::vector<std::vector<float>> first_buffers;  // of each rank
+};
+
+Executed execute(const schedule::Schedule& schedule) {
+  Executed executed;
+  executed.bytes.resize(static_cast<std::size_t>(schedule.ranks));
+  executed.first_buffers.resize(executed.bytes.size());
+  std::mutex mutex;
+  const exec::Outcomes outcomes = exec::run_ranks(schedule.ranks, [&](exec::Session& session) {
+    PlainWorker worker(schedule, session.rank());
+    session.connect(exec::peers_of(schedule, session.rank()));
+    exec::Executor executor(session, schedule, worker, {.trace_first = 0, .trace_end = 1});
+    executor.run(1);
+    const std::lock_guard lock(mutex);
+    const auto rank = static_cast<std::size_t>(session.rank());
+    executed.spans.insert(executed.spans.end(), executor.trace().begin(), executor.trace().end());
+    executed.bytes[rank] = executor.bytes_sent();
+    executed.first_buffers[rank] = worker.buffers[0];
+    session.leave();
+  });
+  REQUIRE(outcomes == exec::Outcomes(static_cast<std::size_t>(schedule.ranks)));
+  return executed;
+}
+
+cost::Machine a_machine() {
+  cost::Machine machine;
+  machine.cores = 4;
+  machine.flops_per_core = 1e11;
+  machine.memory_bytes_per_second = 2e10;
+  machine.core_memory_bytes_per_second = 1e10;
+  machine.loopback_bytes_per_second = 2e9;
+  machine.message = {.send_overhead_seconds = 5e-6,
+                     .receive_overhead_seconds = 5e-6,
+                     .send_core_seconds_per_byte = 3e-10,
+                     .receive_core_seconds_per_byte = 2e-10,
+                     .latency_seconds = 2e-5,
+                     .window_bytes = 1 << 20};
+  machine.combine_seconds_per_byte = 1e-10;
+  return machine;
+}
+
+sim::SimulatedRun simulate(const schedule::Schedule& schedule, const cost::CostModel& cost,
+                           sim::Fidelity fidelity) {
+  topology::Topology one_host;
+  one_host.name = "one_host";
+  one_host.hosts.emplace_back().name = "host";
+  const std::vector<HostId> hosts(static_cast<std::size_t>(schedule.ranks), 0);
+  sim::Options options;
+  options.fidelity = fidelity;
+  options.record_spans = true;
+  return sim::simulate(schedule, cost, one_host, hosts, options);
+}
+
+void check_same_deeds(const schedule::Schedule& schedule, const cost::CostModel& cost) {
+  const Executed executed = execute(schedule);
+  for (const sim::Fidelity fidelity : {sim::Fidelity::Ideal, sim::Fidelity::Flow}) {
+    const sim::SimulatedRun run = simulate(schedule, cost, fidelity);
+    CHECK(deeds(run.spans) == deeds(executed.spans));
+    for (Rank rank = 0; rank < schedule.ranks; ++rank) {
+      const auto index = static_cast<std::size_t>(rank);
+      std::uint64_t sum = 0;
+      for (const std::uint64_t bytes : executed.bytes[index]) sum += bytes;
+      CHECK(run.bytes_sent[index] == sum);
+      for (const schedule::PairBytes& pair : schedule::rank_facts(schedule, rank).sent)
+        CHECK(executed.bytes[index][static_cast<std::size_t>(pair.peer)] == pair.bytes);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("parity: every all-reduce does the same in both worlds, and adds up bit for bit",
+          "[parity][net]") {
+  const collectives::Algorithm algorithm = GENERATE(from_range(collectives::all_algorithms()));
+  const std::int32_t ranks = GENERATE(1, 2, 3, 5, 7);
+  const std::uint64_t count = GENERATE(0, 3, 1001);
+  const std::uint64_t segment = GENERATE(0, 64);
+  CAPTURE(collectives::name_of(algorithm), ranks, count, segment);
+  const schedule::Schedule schedule =
+      collectives::all_reduce_schedule(algorithm, ranks, count, segment);
+  const cost::Machine machine = a_machine();
+  const std::vector<const cost::Machine*> machines(static_cast<std::size_t>(ranks), &machine);
+  const cost::CostModel cost(machines, std::vector<double>(machines.size(), 1.0));
+  check_same_deeds(schedule, cost);
+
+  support::InMemoryRun memory(schedule, 5);
+  for (Rank rank = 0; rank < ranks; ++rank) {
+    const PlainWorker worker(schedule, rank);
+    for (std::size_t b = 0; b < schedule.buffers.size(); ++b)
+      memory.buffer(rank, static_cast<std::uint32_t>(b)) = worker.buffers[b];
+  }
+  memory.run();
+  const Executed executed = execute(schedule);
+  for (Rank rank = 0; rank < ranks; ++rank) {
+    CHECK(executed.first_buffers[static_cast<std::size_t>(rank)] == memory.buffer(rank, 0));
+    CHECK(memory.buffer(rank, 0) == memory.buffer(0, 0));
+  }
+}
+
+TEST_CASE("parity: a training iteration does the same in both worlds", "[parity][net]") {
+  const bool overlap = GENERATE(true, false);
+  const std::int32_t ranks = GENERATE(1, 2, 3);
+  CAPTURE(overlap, ranks);
+  training::Job job;
+  job.network = "lenet5";
+  job.ranks = ranks;
+  job.overlap = overlap;
+  job.bucket_bytes = 1000;
+  job.segment_bytes = 4096;
+  const network::Network network = network::load_network(job.network);
+  const training::Iteration iteration = training::make_iteration(job, network);
+  const cost::Machine machine = a_machine();
+  const auto size = static_cast<std::size_t>(ranks);
+  const cost::CostModel cost(network, iteration.works, std::vector<std::int32_t>(size, 20), 1,
+                             std::vector<const cost::Machine*>(size, &machine),
+                             std::vector<double>(size, 1.0));
+  check_same_deeds(iteration.schedule, cost);
+}
+
+}  // namespace lockstep
