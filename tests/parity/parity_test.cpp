@@ -65,12 +65,12 @@ Executed execute(const schedule::Schedule& schedule) {
     session.connect(exec::peers_of(schedule, session.rank()));
     exec::Executor executor(session, schedule, worker, {.trace_first = 0, .trace_end = 1});
     executor.run(1);
+    session.leave();
     const std::lock_guard lock(mutex);
     const auto rank = static_cast<std::size_t>(session.rank());
     executed.spans.insert(executed.spans.end(), executor.trace().begin(), executor.trace().end());
     executed.bytes[rank] = executor.bytes_sent();
     executed.first_buffers[rank] = worker.buffers[0];
-    session.leave();
   });
   REQUIRE(outcomes == exec::Outcomes(static_cast<std::size_t>(schedule.ranks)));
   return executed;
