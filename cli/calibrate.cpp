@@ -51,7 +51,9 @@ std::vector<std::int32_t> number_list(const std::string& text, const std::string
 }
 
 /// Enough passes for a median, more where they are short.
-std::int32_t passes_for(std::int32_t batch) { return std::clamp(1200 / batch, 9, 60); }
+std::int32_t passes_for(std::int32_t batch) {
+  return std::clamp(1200 / batch, 9, 60);
+}
 
 training::Job one_rank_job(std::int32_t batch, std::int32_t threads) {
   training::Job job;
@@ -62,7 +64,9 @@ training::Job one_rank_job(std::int32_t batch, std::int32_t threads) {
 }
 
 /// Batches that a row's slow-down beside a memory stream is measured at.
-bool is_measured_beside(std::int32_t batch) { return batch == 32 || batch == 64; }
+bool is_measured_beside(std::int32_t batch) {
+  return batch == 32 || batch == 64;
+}
 
 void calibrate_network(const Plan& plan, const network::Network& network, std::int32_t threads,
                        double stream_alone, cost::Machine& machine) {
@@ -100,11 +104,12 @@ double measure_drift(const Plan& plan) {
   return exec::relative_spread(totals);
 }
 
-/// Starts two processes of this program that exchange messages; rank 0 leaves the samples in a file.
+/// Starts two processes of this program that exchange messages; rank 0 leaves the samples in a
+/// file.
 exec::MessageSamples measure_messages() {
-  const std::string path = (std::filesystem::temp_directory_path() /
-                            ("lockstep-messages-" + std::to_string(getpid())))
-                               .string();
+  const std::string path =
+      (std::filesystem::temp_directory_path() / ("lockstep-messages-" + std::to_string(getpid())))
+          .string();
   exec::LocalLaunch launch;
   launch.ranks = 2;
   launch.arguments = {"calibrate", "--messages-out", path};
@@ -141,7 +146,8 @@ Plan make_plan(const options::variables_map& values) {
   Plan plan;
   const auto names = values.count("network") ? values["network"].as<std::vector<std::string>>()
                                              : std::vector<std::string>{"fashion-cnn", "lenet5"};
-  for (const std::string& name : names) plan.networks.push_back(network::load_network(name));
+  for (const std::string& name : names)
+    plan.networks.push_back(network::load_network(name));
   const auto cores = static_cast<std::int32_t>(std::thread::hardware_concurrency());
   if (values.count("threads"))
     plan.threads = number_list(values["threads"].as<std::string>(), "--threads");
@@ -162,22 +168,22 @@ void print_machine(const cost::Machine& machine) {
               format_bandwidth(machine.memory_bytes_per_second).c_str(),
               format_bandwidth(machine.loopback_bytes_per_second).c_str());
   const cost::MessageCost& message = machine.message;
-  std::printf("messages: %s to send, %s to receive, latency %s; per KiB %s, %s, adding %s; "
-              "residual %.1f %%\n",
-              format_seconds(message.send_overhead_seconds).c_str(),
-              format_seconds(message.receive_overhead_seconds).c_str(),
-              format_seconds(message.latency_seconds).c_str(),
-              format_seconds(1024 * message.send_core_seconds_per_byte).c_str(),
-              format_seconds(1024 * message.receive_core_seconds_per_byte).c_str(),
-              format_seconds(1024 * machine.combine_seconds_per_byte).c_str(),
-              100 * message.relative_residual);
+  std::printf(
+      "messages: %s to send, %s to receive, latency %s; per KiB %s, %s, adding %s; "
+      "residual %.1f %%\n",
+      format_seconds(message.send_overhead_seconds).c_str(),
+      format_seconds(message.receive_overhead_seconds).c_str(),
+      format_seconds(message.latency_seconds).c_str(),
+      format_seconds(1024 * message.send_core_seconds_per_byte).c_str(),
+      format_seconds(1024 * message.receive_core_seconds_per_byte).c_str(),
+      format_seconds(1024 * machine.combine_seconds_per_byte).c_str(),
+      100 * message.relative_residual);
   std::printf("drift between runs %.1f %%\n", 100 * machine.run_to_run_residual);
   std::printf("%-48s %-9s %7s %10s %10s %9s\n", "row", "", "threads", "fixed", "per unit",
               "residual");
   for (const cost::LayerCost& layer : machine.layers)
     std::printf("%-48s %-9s %7d %10s %10s %7.1f %%\n", layer.signature.c_str(),
-                layer.direction.c_str(), layer.threads,
-                format_seconds(layer.seconds.fixed).c_str(),
+                layer.direction.c_str(), layer.threads, format_seconds(layer.seconds.fixed).c_str(),
                 format_seconds(layer.seconds.per_unit).c_str(),
                 100 * layer.seconds.relative_residual);
 }
@@ -225,8 +231,8 @@ int run_calibrate(const Arguments& arguments) {
   options::options_description all;
   all.add(flags);
   auto hidden = all.add_options();
-  for (const char* flag : {"messages-out", "rank", "ranks", "rendezvous", "secret-fd",
-                           "rendezvous-fd"})
+  for (const char* flag :
+       {"messages-out", "rank", "ranks", "rendezvous", "secret-fd", "rendezvous-fd"})
     hidden(flag, options::value<std::string>());
   const options::variables_map values = parse(all, arguments);
   if (values.count("help")) {

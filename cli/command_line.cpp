@@ -11,14 +11,16 @@ namespace lockstep::cli {
 namespace {
 
 std::string flag_of(std::string name) {
-  while (!name.empty() && name.front() == '-') name.erase(0, 1);
+  while (!name.empty() && name.front() == '-')
+    name.erase(0, 1);
   return "--" + name;
 }
 
 [[noreturn]] void throw_unknown(const options::options_description& description,
                                 const std::string& given) {
   std::vector<std::string> known;
-  for (const auto& option : description.options()) known.push_back("--" + option->long_name());
+  for (const auto& option : description.options())
+    known.push_back("--" + option->long_name());
   const std::string name = flag_of(given);
   const std::string guess = nearest(name, known.data(), known.data() + known.size());
   throw ConfigError(name, "unknown flag" + (guess.empty() ? std::string(", see --help")

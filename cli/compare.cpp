@@ -9,7 +9,8 @@
 namespace lockstep::cli {
 
 int run_compare(const Arguments& arguments) {
-  options::options_description flags("lockstep compare A.json B.json… [flags]\n\n"
+  options::options_description flags(
+      "lockstep compare A.json B.json… [flags]\n\n"
       "The first result is compared with each other one; the measured one of a pair is the\n"
       "reference, so that an error of +10 % says: predicted 10 % too slow.\nFlags");
   auto add = flags.add_options();
@@ -28,9 +29,11 @@ int run_compare(const Arguments& arguments) {
                                             : std::vector<std::string>();
   if (paths.size() < 2) throw ConfigError("compare", "expected at least two result files");
   std::vector<results::NamedResult> named;
-  for (const std::string& path : paths) named.push_back({path, results::load_result(path)});
+  for (const std::string& path : paths)
+    named.push_back({path, results::load_result(path)});
   std::optional<double> bound;
-  if (values.count("max-error")) bound = share(values["max-error"].as<std::string>(), "--max-error");
+  if (values.count("max-error"))
+    bound = share(values["max-error"].as<std::string>(), "--max-error");
 
   const std::vector<results::Comparison> comparisons = results::compare_all(named, bound);
   bool passed = true;

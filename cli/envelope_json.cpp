@@ -19,8 +19,7 @@ Envelope parse_envelope(const std::string& text) {
   const std::string where = "the job that rank 0 sent";
   const Json json = parse_json(text, where);
   const ObjectReader object(
-      json, where, "",
-      {"job", "network", "topology", "replica_check", "trace_first", "trace_end"});
+      json, where, "", {"job", "network", "topology", "replica_check", "trace_first", "trace_end"});
   Envelope envelope;
   envelope.job = training::parse_job(object.value("job").dump(), where);
   envelope.network = network::parse_network(object.value("network").dump(), where);

@@ -30,8 +30,9 @@ constexpr JobFlag kJobFlags[] = {
     {"overlap", "on: reduce buckets during the backward pass; off: after it"},
     {"learning-rate", "of SGD on the mean loss over the global batch"},
     {"momentum", "of SGD: v = momentum·v + gradient"},
-    {"topology", "topology that comes with lockstep (one_host, star_8_1gbit, "
-                 "two_racks_oversubscribed) or a JSON file"},
+    {"topology",
+     "topology that comes with lockstep (one_host, star_8_1gbit, "
+     "two_racks_oversubscribed) or a JSON file"},
     {"placement", "ranks on hosts: packed or scattered"},
     {"fidelity", "of the simulation: ideal (nothing contended) or flow"},
     {"data", "folder of IDX files (default: Debian's Fashion-MNIST)"},

@@ -22,8 +22,8 @@ using results::Result;
 /// show a few of them.
 sim::Options simulation_options(const training::Job& job, bool with_spans) {
   sim::Options options;
-  options.fidelity = job.fidelity == training::Fidelity::Ideal ? sim::Fidelity::Ideal
-                                                               : sim::Fidelity::Flow;
+  options.fidelity =
+      job.fidelity == training::Fidelity::Ideal ? sim::Fidelity::Ideal : sim::Fidelity::Flow;
   options.warm_up_iterations = 1;
   options.iterations = job.ranks <= 64 ? 4 : 1;
   options.record_spans = with_spans;
@@ -87,15 +87,16 @@ Prediction predict(const ResolvedJob& resolved, const Machines& machines, bool w
   result.topology = resolved.topology;
   result.machine_json = cost::to_json(cost.machine(0));
   std::vector<std::uint64_t> bytes_sent = run.bytes_sent;
-  for (std::uint64_t& bytes : bytes_sent) bytes /= iterations;
+  for (std::uint64_t& bytes : bytes_sent)
+    bytes /= iterations;
   result.summary = results::summarise(run.iterations, bytes_sent, resolved.job.batch);
   const cost::Interval interval =
       cost::interval_90(result.summary.iteration_seconds.mean, result.summary.compute_seconds,
                         cost.compute_spread(0), cost.machine(0));
   result.summary.interval_90 = {interval.low, interval.high};
   for (std::size_t b = 0; b < resolved.iteration.buckets.size(); ++b)
-    result.buckets.push_back({static_cast<std::int32_t>(b),
-                              4 * resolved.iteration.buckets[b].count, run.bucket_seconds[b]});
+    result.buckets.push_back({static_cast<std::int32_t>(b), 4 * resolved.iteration.buckets[b].count,
+                              run.bucket_seconds[b]});
   result.links = link_figures(resolved.topology, run, static_cast<double>(iterations),
                               result.summary.iteration_seconds.mean);
   result.ranks = rank_figures(resolved, run);
@@ -125,8 +126,7 @@ results::Provenance provenance(std::uint64_t seed) {
 
 void write_trace(const std::string& path, const ResolvedJob& resolved,
                  const std::vector<results::TraceSpan>& spans) {
-  const std::vector<std::string> works =
-      training::work_names(resolved.iteration, resolved.network);
+  const std::vector<std::string> works = training::work_names(resolved.iteration, resolved.network);
   const std::vector<std::string> hosts = resolved.host_name_of_rank();
   results::write_file(path,
                       results::to_chrome_trace(resolved.iteration.schedule, works, hosts, spans));
@@ -142,8 +142,7 @@ void add_result_options(options::options_description& description) {
 
 void apply_baseline(const options::variables_map& values, results::Result& result) {
   if (values.count("baseline"))
-    add_scaling_efficiency(result,
-                           results::load_result(values["baseline"].as<std::string>()));
+    add_scaling_efficiency(result, results::load_result(values["baseline"].as<std::string>()));
 }
 
 void print_cautions(const std::vector<std::string>& cautions) {

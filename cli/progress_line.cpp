@@ -34,10 +34,9 @@ void ProgressLine::print(std::int32_t iteration, const Sum& sum) {
   if (since_print_ < kSecondsBetweenLines) return;
   since_print_ = 0;
   const double left = smoothed_seconds_ * (job_.iterations - iteration - 1);
-  std::fprintf(stderr,
-               "\r\033[Kiteration %d/%d  loss %.4f  %.0f images/s  %s/iteration", iteration + 1,
-               job_.iterations, sum.loss / job_.batch, job_.batch / smoothed_seconds_,
-               format_seconds(smoothed_seconds_).c_str());
+  std::fprintf(stderr, "\r\033[Kiteration %d/%d  loss %.4f  %.0f images/s  %s/iteration",
+               iteration + 1, job_.iterations, sum.loss / job_.batch,
+               job_.batch / smoothed_seconds_, format_seconds(smoothed_seconds_).c_str());
   if (predicted_seconds_ > 0)
     std::fprintf(stderr, " (predicted %s)", format_seconds(predicted_seconds_).c_str());
   std::fprintf(stderr, "  communication %.0f %%  %.0f s left",

@@ -47,8 +47,8 @@ options::options_description train_flags() {
 /// What the launcher hands to the ranks that it starts.
 options::options_description launcher_flags() {
   options::options_description flags;
-  flags.add_options()("secret-fd", options::value<std::string>())(
-      "rendezvous-fd", options::value<std::string>());
+  flags.add_options()("secret-fd", options::value<std::string>())("rendezvous-fd",
+                                                                  options::value<std::string>());
   return flags;
 }
 
@@ -85,7 +85,8 @@ exec::RankOptions rank_options(const options::variables_map& values, std::int32_
   if (values.count("secret-file"))
     rank.secret = exec::load_secret(values["secret-file"].as<std::string>());
   if (values.count("secret-fd")) {
-    rank.secret = exec::read_secret(static_cast<int>(whole_number(values, "secret-fd", 0, 1 << 20)));
+    rank.secret =
+        exec::read_secret(static_cast<int>(whole_number(values, "secret-fd", 0, 1 << 20)));
     rank.loopback_only = true;
   }
   if (values.count("rendezvous-fd"))
@@ -96,8 +97,8 @@ exec::RankOptions rank_options(const options::variables_map& values, std::int32_
   const std::string port = colon == std::string::npos ? "" : where.substr(colon + 1);
   if (colon == 0 || port.empty() || port.size() > 5 ||
       port.find_first_not_of("0123456789") != std::string::npos || std::stoi(port) > 65535)
-    throw ConfigError("--rendezvous", "expected HOST:PORT such as 192.0.2.1:4711, is \"" + where +
-                                          "\"");
+    throw ConfigError("--rendezvous",
+                      "expected HOST:PORT such as 192.0.2.1:4711, is \"" + where + "\"");
   rank.host = where.substr(0, colon);
   if (rank.host.size() > 2 && rank.host.front() == '[' && rank.host.back() == ']')
     rank.host = rank.host.substr(1, rank.host.size() - 2);
@@ -112,8 +113,10 @@ int launch(const Arguments& arguments, const options::variables_map& values, std
   launch.timeout_seconds = timeout_of(values, "timeout", kDefaultTimeout);
   launch.arguments.push_back("train");
   for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i] == "--ranks") ++i;
-    else if (!arguments[i].starts_with("--ranks=")) launch.arguments.push_back(arguments[i]);
+    if (arguments[i] == "--ranks")
+      ++i;
+    else if (!arguments[i].starts_with("--ranks="))
+      launch.arguments.push_back(arguments[i]);
   }
   return exec::launch_local_ranks(launch);
 }

@@ -23,7 +23,9 @@ using exec::RankRecord;
 using exec::Session;
 
 /// Iterations before the caches and buffers have settled; the summary leaves them out.
-std::int32_t warm_up_iterations(std::int32_t iterations) { return std::min(5, iterations / 5); }
+std::int32_t warm_up_iterations(std::int32_t iterations) {
+  return std::min(5, iterations / 5);
+}
 
 std::string seal(const ResolvedJob& resolved, const TrainingOptions& options) {
   Envelope envelope{resolved.job, resolved.network, resolved.topology, options.replica_check};
@@ -45,7 +47,8 @@ void prove(const training::Iteration& iteration) {
 bool may_poll(const Session& session, std::int32_t threads) {
   const std::string& here = session.peers()[static_cast<std::size_t>(session.rank())].host;
   std::int64_t ranks = 0;
-  for (const exec::Peer& peer : session.peers()) ranks += peer.host == here ? 1 : 0;
+  for (const exec::Peer& peer : session.peers())
+    ranks += peer.host == here ? 1 : 0;
   return ranks * threads <= static_cast<std::int64_t>(std::thread::hardware_concurrency());
 }
 
@@ -135,8 +138,8 @@ std::vector<results::LinkFigures> link_figures(const std::vector<RankRecord>& re
   for (std::size_t link = 0; link < bytes.size(); ++link) {
     const topology::Link& cable = resolved.topology.links[link];
     const double capacity = cable.payload_bytes_per_second() * seconds;
-    figures.push_back({cable.name, bytes[link],
-                       capacity > 0 ? static_cast<double>(bytes[link]) / capacity : 0});
+    figures.push_back(
+        {cable.name, bytes[link], capacity > 0 ? static_cast<double>(bytes[link]) / capacity : 0});
   }
   return figures;
 }
@@ -151,7 +154,8 @@ results::Result result_of(const ResolvedJob& resolved, const Session& session,
     iterations.emplace_back(record.figures.begin() + static_cast<std::ptrdiff_t>(warm_up),
                             record.figures.end());
     std::uint64_t sum = 0;
-    for (const std::uint64_t bytes : record.bytes_sent) sum += bytes;
+    for (const std::uint64_t bytes : record.bytes_sent)
+      sum += bytes;
     bytes_sent.push_back(sum / static_cast<std::uint64_t>(resolved.job.iterations));
   }
   results::Result result;
@@ -169,32 +173,30 @@ results::Result result_of(const ResolvedJob& resolved, const Session& session,
   return result;
 }
 
-}  // namespace
-
-std::optional<TrainingOutcome> train(const TrainingOptions& options,
-                                     const std::optional<ResolvedJob>& resolved_here) {
-  Session session(options.rank, resolved_here ? seal(*resolved_here, options) : "");
+/// All that happens between the rendezvous and the end.
+std::optional<TrainingOutcome> train_in(Session& session, const TrainingOptions& options) {
   const Envelope envelope = parse_envelope(session.resolved_job());
   const ResolvedJob resolved = resolve(envelope.job, envelope.network, envelope.topology);
   const bool is_first = session.rank() == 0;
   if (is_first) prove(resolved.iteration);
 
-  const exec::Dataset data = exec::load_idx_folder(options.data.empty() ? resolved.job.data : options.data);
+  const exec::Dataset data =
+      exec::load_idx_folder(options.data.empty() ? resolved.job.data : options.data);
   exec::check_fits(data, resolved.network, resolved.job.batch);
   exec::Replica replica(resolved.job, resolved.network, resolved.iteration, data, session.rank());
 
   ProgressLine line(resolved.job, options.predicted_seconds);
   if (is_first)
-    session.on_report([&line](Rank rank, const exec::IterationReport& report) {
-      line.report(rank, report);
-    });
+    session.on_report(
+        [&line](Rank rank, const exec::IterationReport& report) { line.report(rank, report); });
   const RankRecord record = run_rank(session, envelope, resolved, data, replica);
   const std::vector<std::string> blobs = session.gather(exec::encode(record));
   std::optional<TrainingOutcome> outcome;
   if (is_first) {
     line.finish();
     std::vector<RankRecord> records;
-    for (const std::string& blob : blobs) records.push_back(exec::decode_record(blob));
+    for (const std::string& blob : blobs)
+      records.push_back(exec::decode_record(blob));
     outcome.emplace();
     outcome->result = result_of(resolved, session, records);
     for (const RankRecord& each : records)
@@ -204,6 +206,19 @@ std::optional<TrainingOutcome> train(const TrainingOptions& options,
   }
   session.leave();
   return outcome;
+}
+
+}  // namespace
+
+std::optional<TrainingOutcome> train(const TrainingOptions& options,
+                                     const std::optional<ResolvedJob>& resolved_here) {
+  Session session(options.rank, resolved_here ? seal(*resolved_here, options) : "");
+  try {
+    return train_in(session, options);
+  } catch (const ConfigError& error) {
+    session.give_up(error.what());  // so that the others say it too
+    throw;
+  }
 }
 
 }  // namespace lockstep::cli

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <utility>
 
 #include "models/cost/fit.h"
 
@@ -27,13 +29,32 @@ double memory_per_unit(const Work& work, std::size_t row, const std::vector<RowS
   for (const RowSamples& sample : samples) {
     if (sample.beside.empty()) continue;
     const double slowed = sample.beside[row] / sample.alone[row];
-    const double rate = slowed > kNoise ? cost::memory_traffic(sample.alone[row],
-                                                               sample.beside[row], neighbour,
-                                                               capacity)
-                                        : 0;
+    const double rate =
+        slowed > kNoise
+            ? cost::memory_traffic(sample.alone[row], sample.beside[row], neighbour, capacity)
+            : 0;
     per_unit.push_back(rate * sample.alone[row] / units_of(work, sample.batch));
   }
   return per_unit.empty() ? 0 : cost::median(std::move(per_unit));
+}
+
+/// A point per batch. An update does not depend on the batch: a point per update of the table.
+std::vector<cost::Sample> points_of(const network::WorkTable& works, std::size_t row,
+                                    const std::vector<RowSamples>& samples) {
+  constexpr double kShortest = 1e-9;  // what a clock may call nothing
+  std::map<double, std::vector<double>> seconds_at;
+  for (std::size_t other = row; other < works.size(); ++other) {
+    if (other != row &&
+        (works[row].kind != WorkKind::Update || works[other].kind != WorkKind::Update))
+      continue;
+    for (const RowSamples& sample : samples)
+      seconds_at[units_of(works[other], sample.batch)].push_back(
+          std::max(sample.alone[other], kShortest));
+  }
+  std::vector<cost::Sample> points;
+  for (auto& [units, seconds] : seconds_at)
+    points.push_back({units, cost::median(std::move(seconds))});
+  return points;
 }
 
 bool has(const cost::Machine& machine, const LayerCost& cost) {
@@ -50,13 +71,10 @@ void add_rows(cost::Machine& machine, const network::WorkTable& works,
     const cost::RowName name = cost::row_name(work, network);
     LayerCost cost{.signature = name.signature, .direction = name.direction, .threads = threads};
     if (has(machine, cost)) continue;  // another network has the same row
-    std::vector<cost::Sample> points;
-    for (const RowSamples& sample : samples)
-      points.push_back({units_of(work, sample.batch), std::max(sample.alone[row], 1e-9)});
-    cost.seconds = cost::fit_line(points);
+    cost.samples = points_of(works, row, samples);
+    cost.seconds = cost::fit_line(cost.samples);
+    cost.seconds.relative_residual = cost::interpolation_residual(cost.samples);
     cost.memory_bytes_per_unit = memory_per_unit(work, row, samples, neighbour, capacity);
-    cost.smallest_batch = samples.front().batch;
-    cost.largest_batch = samples.back().batch;
     machine.layers.push_back(cost);
   }
 }
@@ -81,23 +99,30 @@ void add_messages(cost::Machine& machine, const MessageSamples& samples) {
   for (const PingPong& sample : samples.ping_pongs)
     points.push_back({static_cast<double>(sample.bytes), sample.one_way_seconds});
   const cost::Line line = cost::fit_line(points);
-  message.latency_seconds = std::max(
-      0.0, line.fixed - message.send_overhead_seconds - message.receive_overhead_seconds);
+  message.latency_seconds =
+      std::max(0.0, line.fixed - message.send_overhead_seconds - message.receive_overhead_seconds);
   message.relative_residual = line.relative_residual;
   const double one_way = bytes / samples.large.seconds;
   const double both_ways = 2 * bytes / samples.both_ways.seconds;
   machine.loopback_bytes_per_second = std::max(one_way, both_ways);
+  // A single small message may cost less than one of many in a row, because nobody sleeps: what it
+  // takes is then all that its overheads can be.
+  const double overheads = message.send_overhead_seconds + message.receive_overhead_seconds;
+  if (overheads > line.fixed && line.fixed > 0) {
+    message.send_overhead_seconds *= line.fixed / overheads;
+    message.receive_overhead_seconds *= line.fixed / overheads;
+  }
 }
 
 double relative_spread(const std::vector<double>& values) {
   double sum = 0;
-  for (const double value : values) sum += value;
+  for (const double value : values)
+    sum += value;
   const double mean = sum / static_cast<double>(values.size());
   double squares = 0;
-  for (const double value : values) squares += (value - mean) * (value - mean);
-  return values.size() > 1
-             ? std::sqrt(squares / static_cast<double>(values.size() - 1)) / mean
-             : 0;
+  for (const double value : values)
+    squares += (value - mean) * (value - mean);
+  return values.size() > 1 ? std::sqrt(squares / static_cast<double>(values.size() - 1)) / mean : 0;
 }
 
 }  // namespace lockstep::exec

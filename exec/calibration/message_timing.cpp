@@ -142,8 +142,8 @@ Timing time_schedule(Session& session, const Schedule& schedule, std::int32_t re
 Stream time_stream(Session& session, std::uint64_t bytes, StepIndex messages, Operator combine,
                    bool both_ways) {
   constexpr std::int32_t kRepetitions = 15;
-  const Timing timing = time_schedule(
-      session, stream(bytes / 4, messages, combine, both_ways), kRepetitions, false);
+  const Timing timing =
+      time_schedule(session, stream(bytes / 4, messages, combine, both_ways), kRepetitions, false);
   std::string blob;
   put(blob, timing.processor_seconds);
   const std::vector<std::string> blobs = session.gather(blob);

@@ -20,8 +20,8 @@ struct PingPong {
 
 /// Messages of one size that follow one another as fast as they can.
 struct Stream {
-  std::uint64_t bytes = 0;  // of one message
-  double seconds = 0;       // of one message, median over repetitions
+  std::uint64_t bytes = 0;          // of one message
+  double seconds = 0;               // of one message, median over repetitions
   double send_core_seconds = 0;     // what the sending process spends on one message, on all cores
   double receive_core_seconds = 0;  // likewise the receiving one
 };
@@ -37,8 +37,8 @@ struct MessageSamples {
 /// Called by both ranks of a job of two; rank 0 gets the samples.
 MessageSamples time_messages(Session& session);
 
-/// How much the kernel takes of a message that nobody receives yet: the smaller of the limits of its
-/// socket buffers.
+/// How much the kernel takes of a message that nobody receives yet: the smaller of the limits of
+/// its socket buffers.
 std::uint64_t tcp_window_bytes();
 
 std::string encode(const MessageSamples& samples);

@@ -14,9 +14,9 @@
 
 namespace lockstep::exec {
 
-/// Seconds of each row of the work table (rows of training::make_iteration), the median over passes.
-/// A pass carries out all rows in order, as training does, so each finds the caches as it would
-/// there. `job` gives batch, threads and seed, and is of one rank.
+/// Seconds of each row of the work table (rows of training::make_iteration), the median over
+/// passes. A pass carries out all rows in order, as training does, so each finds the caches as it
+/// would there. `job` gives batch, threads and seed, and is of one rank.
 std::vector<double> time_rows(const training::Job& job, const network::Network& network,
                               const Dataset& data, std::int32_t passes);
 

@@ -188,12 +188,12 @@ void Executor::Run::wake(LaneState& lane) {
 }
 
 void Executor::Run::record(Lane lane, const StartedStep& started, std::int64_t start_ns,
-                           std::int64_t end_ns) {
+                           std::int64_t moving_ns, std::int64_t end_ns) {
   const Time start = Clock::time_of(start_ns);
   const Time end = Clock::time_of(end_ns);
   if (lane == Lane::Compute) recorder_.computed(start, end);
   if (lane == Lane::Communication) {
-    recorder_.communicated(start, end);
+    recorder_.communicated(start, Clock::time_of(std::max(start_ns, moving_ns)), end);
     const std::int32_t bucket = schedule_.fragments[started.fragment].bucket;
     if (bucket >= 0) {
       Extent& extent = extents_[static_cast<std::size_t>(bucket)];
@@ -229,7 +229,7 @@ void Executor::Run::run_lane(Lane lane, const AfterIteration& after) {
       carry_out(step, iteration);
       const std::int64_t end = clock_.now_ns();
       lock.lock();
-      record(lane, started, start, end);
+      record(lane, started, start, start, end);
       complete(started);
     } else if (boundary_ && lane == Lane::Compute && !over_) {
       if (call_after_) {

@@ -67,8 +67,9 @@ class Executor::Run {
   void complete(const schedule::StartedStep& started);
   void offer();
   void wake(LaneState& lane);
+  /// A message moves from `moving_ns` on: once it is sent.
   void record(schedule::Lane lane, const schedule::StartedStep& started, std::int64_t start_ns,
-              std::int64_t end_ns);
+              std::int64_t moving_ns, std::int64_t end_ns);
   std::string position() const;
 
   // The compute thread and the input thread.

@@ -10,9 +10,15 @@ namespace {
 using results::IterationFigures;
 using results::TraceSpan;
 
-void put_one(std::string& out, double value) { put(out, value); }
-void put_one(std::string& out, std::uint64_t value) { put(out, value); }
-void put_one(std::string& out, Time time) { put(out, time.picoseconds); }
+void put_one(std::string& out, double value) {
+  put(out, value);
+}
+void put_one(std::string& out, std::uint64_t value) {
+  put(out, value);
+}
+void put_one(std::string& out, Time time) {
+  put(out, time.picoseconds);
+}
 void put_one(std::string& out, const IterationFigures& figures) {
   for (const Time time :
        {figures.start, figures.end, figures.compute, figures.exposed, figures.waiting})
@@ -30,10 +36,18 @@ void put_one(std::string& out, const TraceSpan& span) {
   put(out, span.peer);
 }
 
-Time take_time(std::string_view& in) { return Time{take<std::int64_t>(in)}; }
-void take_one(std::string_view& in, double& value) { value = take_double(in); }
-void take_one(std::string_view& in, std::uint64_t& value) { value = take<std::uint64_t>(in); }
-void take_one(std::string_view& in, Time& time) { time = take_time(in); }
+Time take_time(std::string_view& in) {
+  return Time{take<std::int64_t>(in)};
+}
+void take_one(std::string_view& in, double& value) {
+  value = take_double(in);
+}
+void take_one(std::string_view& in, std::uint64_t& value) {
+  value = take<std::uint64_t>(in);
+}
+void take_one(std::string_view& in, Time& time) {
+  time = take_time(in);
+}
 void take_one(std::string_view& in, IterationFigures& figures) {
   for (Time* time :
        {&figures.start, &figures.end, &figures.compute, &figures.exposed, &figures.waiting})
@@ -56,7 +70,8 @@ void take_one(std::string_view& in, TraceSpan& span) {
 template <typename Item>
 void put_all(std::string& out, const std::vector<Item>& items) {
   put(out, static_cast<std::uint64_t>(items.size()));
-  for (const Item& item : items) put_one(out, item);
+  for (const Item& item : items)
+    put_one(out, item);
 }
 
 template <typename Item>
@@ -65,7 +80,8 @@ void take_all(std::string_view& in, std::vector<Item>& items) {
   // Every item takes eight bytes or more: so much is checked before any memory is asked for.
   if (count > in.size() / 8) throw WireError("a list is longer than its message");
   items.resize(count);
-  for (Item& item : items) take_one(in, item);
+  for (Item& item : items)
+    take_one(in, item);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One rank's copy of the network in training: carries out the rows of the work table on real images.
+// One rank's copy of the network in training: carries out the rows of the work table on real
+// images.
 #pragma once
 
 #include <array>

@@ -19,9 +19,8 @@ std::string to_safetensors(const network::Network& network, std::span<const floa
       const std::size_t begin = data.size();
       const std::span<const float> values = parameters.subspan(parameter.first, parameter.count);
       data.append(reinterpret_cast<const char*>(values.data()), values.size_bytes());
-      header[parameter.name] = {{"dtype", "F32"},
-                                {"shape", parameter.shape},
-                                {"data_offsets", {begin, data.size()}}};
+      header[parameter.name] = {
+          {"dtype", "F32"}, {"shape", parameter.shape}, {"data_offsets", {begin, data.size()}}};
     }
   }
   std::string text = header.dump();

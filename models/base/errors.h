@@ -29,8 +29,8 @@ std::string nearest(const std::string& word, const std::string* begin, const std
 
 /// The program is wrong if `condition` is false: on in every build, never caught.
 /// `explanation` is a string expression with the values at hand; built only on failure.
-#define LOCKSTEP_CHECK(condition, explanation)                                          \
-  do {                                                                                  \
-    if (!(condition)) [[unlikely]]                                                      \
-      ::lockstep::check_failed(#condition, (explanation), __FILE__, __LINE__);          \
+#define LOCKSTEP_CHECK(condition, explanation)                                 \
+  do {                                                                         \
+    if (!(condition)) [[unlikely]]                                             \
+      ::lockstep::check_failed(#condition, (explanation), __FILE__, __LINE__); \
   } while (false)

@@ -80,10 +80,13 @@ Json parse_json(const std::string& text, const std::string& where) {
     return Json::parse(text, std::ref(unique));
   } catch (const Json::exception& error) {
     // "[json.exception.parse_error.101] parse error at line 1, column 2: …": drop the tag.
-    const std::string message = error.what();
+    std::string message = error.what();
     const std::size_t tag = message.find("] ");
-    throw ConfigError(
-        where, "is not JSON: " + (tag == std::string::npos ? message : message.substr(tag + 2)));
+    if (tag != std::string::npos) message.erase(0, tag + 2);
+    // It quotes the text, which may be anything.
+    std::replace_if(
+        message.begin(), message.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+    throw ConfigError(where, "is not JSON: " + message);
   }
 }
 

@@ -33,7 +33,8 @@ class Random {
   /// Fisher–Yates: every order is equally likely.
   template <typename Container>
   void shuffle(Container& items) {
-    for (std::size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[below(i)]);
+    for (std::size_t i = items.size(); i > 1; --i)
+      std::swap(items[i - 1], items[below(i)]);
   }
 
  private:

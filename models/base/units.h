@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Quantities with their units: a point or span of simulated time, and the text forms that files use.
+// Quantities with their units: a point or span of simulated time, and the text forms that files
+// use.
 #pragma once
 
 #include <compare>

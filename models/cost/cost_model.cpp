@@ -104,7 +104,7 @@ Demand CostModel::compute(Rank rank, std::int32_t work) const {
   const auto row = static_cast<std::size_t>(work);
   const LayerCost& cost = rows_[kind_of_rank_[index]][row].cost;
   const double count = units(rank, row);
-  return {.seconds = (cost.seconds.fixed + cost.seconds.per_unit * count) / speed_[index],
+  return {.seconds = cost.seconds_of(count) / speed_[index],
           .cores = works_[row].kind == WorkKind::Input ? 1.0 : static_cast<double>(threads_),
           .memory_bytes = cost.memory_bytes_per_unit * count};
 }
@@ -152,13 +152,14 @@ std::vector<std::string> CostModel::extrapolated_rows() const {
       if (!row.measured || works_[work].kind == WorkKind::Update) continue;
       for (std::size_t rank = 0; rank < kind_of_rank_.size(); ++rank) {
         const std::int32_t batch = batch_of_rank_[rank];
-        if (kind_of_rank_[rank] != kind ||
-            (batch >= row.cost.smallest_batch && batch <= row.cost.largest_batch))
+        if (kind_of_rank_[rank] != kind || row.cost.samples.empty() ||
+            row.cost.was_measured_at(batch))
           continue;
+        const auto smallest = static_cast<std::int32_t>(row.cost.samples.front().units);
+        const auto largest = static_cast<std::int32_t>(row.cost.samples.back().units);
         names.push_back(kinds_[kind]->name + ": " + row.name + " at batch " +
-                        std::to_string(batch) + ", measured from " +
-                        std::to_string(row.cost.smallest_batch) + " to " +
-                        std::to_string(row.cost.largest_batch));
+                        std::to_string(batch) + ", measured from " + std::to_string(smallest) +
+                        " to " + std::to_string(largest));
         break;
       }
     }

@@ -24,8 +24,8 @@ struct Demand {
 
 /// What one message asks for. Everything per byte is per payload byte.
 struct MessageDemand {
-  double send_overhead_seconds = 0;     // on the sender's communication lane, once
-  double receive_overhead_seconds = 0;  // on the receiver's communication lane, once
+  double send_overhead_seconds = 0;          // on the sender's communication lane, once
+  double receive_overhead_seconds = 0;       // on the receiver's communication lane, once
   double send_core_seconds_per_byte = 0;     // on the sender's communication lane and cores
   double receive_core_seconds_per_byte = 0;  // likewise; combining included
   double send_memory_bytes_per_byte = 0;     // on the sender's memory bandwidth
@@ -77,7 +77,7 @@ class CostModel {
   std::vector<double> speed_;             // of each rank
   std::vector<const Machine*> kinds_;     // the different ones
   std::vector<std::size_t> kind_of_rank_;
-  std::vector<std::vector<Row>> rows_;    // of each kind, of each work
+  std::vector<std::vector<Row>> rows_;  // of each kind, of each work
 };
 
 /// A roofline is a bound, not a measurement: half of it either way is what we claim to know.
@@ -89,7 +89,8 @@ struct Interval {
 };
 
 /// Where a predicted iteration time lies with 90 % probability, from the calibration's residuals:
-/// computing, messages (all that is not computing) and the machine's drift between runs, independent.
+/// computing, messages (all that is not computing) and the machine's drift between runs,
+/// independent.
 Interval interval_90(double iteration_seconds, double compute_seconds, double compute_spread,
                      const Machine& machine);
 

@@ -53,6 +53,19 @@ Line fit_line(std::span<const Sample> samples) {
   return line;
 }
 
+double interpolation_residual(std::span<const Sample> samples) {
+  double sum = 0;
+  for (std::size_t i = 1; i + 1 < samples.size(); ++i) {
+    const Sample& before = samples[i - 1];
+    const Sample& after = samples[i + 1];
+    const double share = (samples[i].units - before.units) / (after.units - before.units);
+    const double between = before.seconds + share * (after.seconds - before.seconds);
+    const double error = samples[i].seconds / between - 1;
+    sum += error * error;
+  }
+  return samples.size() > 2 ? std::sqrt(sum / static_cast<double>(samples.size() - 2)) : 0;
+}
+
 double median(std::vector<double> values) {
   LOCKSTEP_CHECK(!values.empty(), "the median of nothing");
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
@@ -63,7 +76,7 @@ double median(std::vector<double> values) {
 
 double memory_traffic(double alone, double beside, double neighbour, double capacity) {
   const double level = std::min(1.0, alone / beside);
-  return std::max(0.0, capacity / level - neighbour);
+  return std::clamp(capacity / level - neighbour, 0.0, neighbour);
 }
 
 }  // namespace lockstep::cost

@@ -3,20 +3,19 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "models/cost/machine.h"
 
 namespace lockstep::cost {
 
-/// One measurement: what it took for so many units (images, bytes, parameters).
-struct Sample {
-  double units = 0;
-  double seconds = 0;
-};
-
 /// The line with the least sum of squared *relative* errors, neither coefficient negative.
 /// Needs at least one sample with units > 0; one sample alone gives a line through the origin.
 Line fit_line(std::span<const Sample> samples);
+
+/// Root mean square of (sample ÷ the straight line between its neighbours − 1) over the inner
+/// samples: how far interpolating between samples may be off. 0 with fewer than three.
+double interpolation_residual(std::span<const Sample> samples);
 
 /// The median; `values` must not be empty.
 double median(std::vector<double> values);
@@ -24,6 +23,7 @@ double median(std::vector<double> values);
 /// The memory traffic, in bytes per second while it runs, of a computation that took `alone` s by
 /// itself and `beside` s beside a neighbour that moves `neighbour` bytes/s when alone, on a host
 /// that can move `capacity` bytes/s: what makes max-min sharing come out at `beside`.
+/// One core cannot ask for more than the neighbour, which does nothing else.
 /// Both run at one level λ ≤ 1 of their own speed: (m + neighbour)·λ = capacity, beside = alone/λ.
 double memory_traffic(double alone, double beside, double neighbour, double capacity);
 

@@ -1,9 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/cost/machine.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "models/base/errors.h"
 
 namespace lockstep::cost {
+
+double LayerCost::seconds_of(double units) const {
+  const auto fitted = [this](double at) { return seconds.fixed + seconds.per_unit * at; };
+  if (samples.empty()) return fitted(units);
+  const auto next =
+      std::lower_bound(samples.begin(), samples.end(), units,
+                       [](const Sample& sample, double value) { return sample.units < value; });
+  if (was_measured_at(units)) {
+    if (next->units == units) return next->seconds;
+    const Sample& before = *std::prev(next);
+    const double share = (units - before.units) / (next->units - before.units);
+    return before.seconds + share * (next->seconds - before.seconds);
+  }
+  const Sample& nearest = next == samples.end() ? samples.back() : samples.front();
+  const double at_nearest = fitted(nearest.units);
+  return at_nearest > 0 ? nearest.seconds * fitted(units) / at_nearest : nearest.seconds;
+}
 
 const LayerCost* Machine::find(const std::string& signature, const std::string& direction,
                                std::int32_t threads) const {

@@ -19,7 +19,8 @@ enum class Origin : std::uint8_t { Measured, Datasheet };
 struct Line {
   double fixed = 0;     // seconds
   double per_unit = 0;  // seconds per image, or per byte
-  /// Root mean square of (measured / fitted − 1) over the samples; 0 for hand-written figures.
+  /// Of a row: root mean square of what a sample differs from the line between its neighbours, as a
+  /// share. Of messages: of (measured / fitted − 1). 0 for hand-written figures.
   double relative_residual = 0;
 };
 
@@ -31,6 +32,12 @@ struct RowName {
 };
 RowName row_name(const network::Work& work, const network::Network& network);
 
+/// One measurement: what it took for so many units (images, parameters, bytes).
+struct Sample {
+  double units = 0;
+  double seconds = 0;
+};
+
 /// One row: what it takes as a line over images (update: over parameters).
 struct LayerCost {
   std::string signature;  // RowName
@@ -38,8 +45,15 @@ struct LayerCost {
   std::int32_t threads = 1;
   Line seconds{};
   double memory_bytes_per_unit = 0;  // traffic between cache and memory, per image or parameter
-  std::int32_t smallest_batch = 0;   // the range that was measured
-  std::int32_t largest_batch = 0;
+  std::vector<Sample> samples{};     // what was measured, ascending in units; may be empty
+
+  /// Between two samples the straight line through them: caches give a row a knee that no single
+  /// line has. Outside them, and without any, the fitted line; outside it starts at the nearest
+  /// sample.
+  double seconds_of(double units) const;
+  bool was_measured_at(double units) const {
+    return !samples.empty() && samples.front().units <= units && units <= samples.back().units;
+  }
 };
 
 /// Costs of messages between two processes: on one host (loopback) or between hosts, where the
@@ -55,20 +69,20 @@ struct MessageCost {
 };
 
 struct Machine {
-  std::string name;    // "amd-epyc-2-cores"
+  std::string name;  // "amd-epyc-2-cores"
   Origin origin = Origin::Datasheet;
-  std::string date;    // ISO 8601, of the calibration; "" for a datasheet
+  std::string date;  // ISO 8601, of the calibration; "" for a datasheet
   double cores = 1;
-  double flops_per_core = 0;              // single-precision peak, one core, FLOP/s
-  double memory_bytes_per_second = 0;     // of the whole host
+  double flops_per_core = 0;                // single-precision peak, one core, FLOP/s
+  double memory_bytes_per_second = 0;       // of the whole host
   double core_memory_bytes_per_second = 0;  // one core alone can move
-  double loopback_bytes_per_second = 0;   // one host's loopback, all flows together
-  MessageCost message;                    // TCP between two processes
-  double combine_seconds_per_byte = 0;    // adding floats in place, per byte of the arriving operand
+  double loopback_bytes_per_second = 0;     // one host's loopback, all flows together
+  MessageCost message;                      // TCP between two processes
+  double combine_seconds_per_byte = 0;  // adding floats in place, per byte of the arriving operand
   double combine_residual = 0;
   std::vector<LayerCost> layers;
-  /// Spread of one iteration's time about its mean when nothing changes (standard deviation ÷ mean),
-  /// from repeated calibration passes.
+  /// Spread of one iteration's time about its mean when nothing changes (standard deviation ÷
+  /// mean), from repeated calibration passes.
   double run_to_run_residual = 0;
 
   const LayerCost* find(const std::string& signature, const std::string& direction,

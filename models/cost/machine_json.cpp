@@ -24,10 +24,9 @@ Line read_line(const ObjectReader& object) {
           .relative_residual = object.number("relative_residual", 0, 1e6, 0.0)};
 }
 
-const ObjectReader::Keys kMessageKeys{"send_overhead",         "receive_overhead",
-                                      "send_core_per_byte",    "receive_core_per_byte",
-                                      "latency",               "window",
-                                      "relative_residual"};
+const ObjectReader::Keys kMessageKeys{
+    "send_overhead", "receive_overhead", "send_core_per_byte", "receive_core_per_byte",
+    "latency",       "window",           "relative_residual"};
 
 MessageCost read_message(const ObjectReader& object) {
   return {.send_overhead_seconds = object.seconds("send_overhead"),
@@ -49,9 +48,9 @@ Json to_object(const MessageCost& message) {
           {"relative_residual", message.relative_residual}};
 }
 
-const ObjectReader::Keys kLayerKeys{"signature", "direction",         "threads",
-                                    "fixed",     "per_unit",          "memory_per_unit",
-                                    "batches",   "relative_residual"};
+const ObjectReader::Keys kLayerKeys{"signature", "direction", "threads",
+                                    "fixed",     "per_unit",  "memory_per_unit",
+                                    "units",     "seconds",   "relative_residual"};
 
 LayerCost read_layer(const ObjectReader& object) {
   LayerCost layer;
@@ -60,24 +59,36 @@ LayerCost read_layer(const ObjectReader& object) {
   layer.threads = object.integer<std::int32_t>("threads", 1, 4096);
   layer.seconds = read_line(object);
   const Json& memory = object.value("memory_per_unit");
-  layer.memory_bytes_per_unit =
-      checked_number(memory, 0, 1e15, object.place("memory_per_unit"));
-  const std::vector<double> batches = object.numbers("batches");
-  if (batches.size() != 2 || !(batches[0] <= batches[1]))
-    throw ConfigError(object.place("batches"), "expected [smallest, largest]");
-  layer.smallest_batch = static_cast<std::int32_t>(batches[0]);
-  layer.largest_batch = static_cast<std::int32_t>(batches[1]);
+  layer.memory_bytes_per_unit = checked_number(memory, 0, 1e15, object.place("memory_per_unit"));
+  if (!object.has("units") && !object.has("seconds")) return layer;
+  const std::vector<double> units = object.numbers("units");
+  const std::vector<double> seconds = object.numbers("seconds");
+  if (units.size() != seconds.size())
+    throw ConfigError(object.place("seconds"), "expected as many numbers as in \"units\"");
+  for (std::size_t i = 0; i < units.size(); ++i) {
+    if (!(units[i] > (i > 0 ? units[i - 1] : 0)))
+      throw ConfigError(object.place("units"), "expected ascending positive numbers");
+    if (!(seconds[i] > 0)) throw ConfigError(object.place("seconds"), "must be positive");
+    layer.samples.push_back({units[i], seconds[i]});
+  }
   return layer;
 }
 
 Json to_object(const LayerCost& layer) {
+  Json units = Json::array();
+  Json seconds = Json::array();
+  for (const Sample& sample : layer.samples) {
+    units.push_back(sample.units);
+    seconds.push_back(sample.seconds);
+  }
   return {{"signature", layer.signature},
           {"direction", layer.direction},
           {"threads", layer.threads},
           {"fixed", quantity(layer.seconds.fixed, "s")},
           {"per_unit", quantity(layer.seconds.per_unit, "s")},
           {"memory_per_unit", layer.memory_bytes_per_unit},
-          {"batches", {layer.smallest_batch, layer.largest_batch}},
+          {"units", units},
+          {"seconds", seconds},
           {"relative_residual", layer.seconds.relative_residual}};
 }
 
@@ -104,7 +115,8 @@ Machine parse_machine(const std::string& text, const std::string& where) {
   machine.origin = origin == "measured" ? Origin::Measured : Origin::Datasheet;
   machine.date = object.text("date", "");
   machine.cores = object.number("cores", 0.001, 1e6);
-  machine.flops_per_core = parse_flops(object.text("flops_per_core"), object.place("flops_per_core"));
+  machine.flops_per_core =
+      parse_flops(object.text("flops_per_core"), object.place("flops_per_core"));
   machine.memory_bytes_per_second = object.bandwidth("memory_bandwidth");
   machine.core_memory_bytes_per_second =
       object.bandwidth("core_memory_bandwidth", machine.memory_bytes_per_second);
@@ -119,11 +131,14 @@ Machine parse_machine(const std::string& text, const std::string& where) {
   return machine;
 }
 
-Machine load_machine(const std::string& path) { return parse_machine(read_text(path), path); }
+Machine load_machine(const std::string& path) {
+  return parse_machine(read_text(path), path);
+}
 
 std::string to_json(const Machine& machine) {
   Json layers = Json::array();
-  for (const LayerCost& layer : machine.layers) layers.push_back(to_object(layer));
+  for (const LayerCost& layer : machine.layers)
+    layers.push_back(to_object(layer));
   return to_text({{"schema", kSchema},
                   {"name", machine.name},
                   {"origin", machine.origin == Origin::Measured ? "measured" : "datasheet"},

@@ -10,7 +10,8 @@ void Intervals::add(Time start, Time end) {
   auto at = spans_.end();
   // Walk back over the spans that the new one touches or precedes; there are few, because ends
   // come nearly in order.
-  while (at != spans_.begin() && std::prev(at)->start > end) --at;
+  while (at != spans_.begin() && std::prev(at)->start > end)
+    --at;
   auto first = at;
   while (first != spans_.begin() && std::prev(first)->end >= start) {
     --first;
@@ -27,7 +28,8 @@ void Intervals::add(Time start, Time end) {
 
 Time Intervals::total() const {
   Time sum;
-  for (const Span& span : spans_) sum += span.end - span.start;
+  for (const Span& span : spans_)
+    sum += span.end - span.start;
   return sum;
 }
 
@@ -37,8 +39,10 @@ Intervals intersect(const Intervals& a, const Intervals& b) {
   auto j = b.spans().begin();
   while (i != a.spans().end() && j != b.spans().end()) {
     both.add(std::max(i->start, j->start), std::min(i->end, j->end));
-    if (i->end < j->end) ++i;
-    else ++j;
+    if (i->end < j->end)
+      ++i;
+    else
+      ++j;
   }
   return both;
 }
@@ -47,7 +51,8 @@ Intervals subtract(const Intervals& a, const Intervals& b) {
   Intervals rest;
   auto j = b.spans().begin();
   for (Intervals::Span span : a.spans()) {
-    while (j != b.spans().end() && j->end <= span.start) ++j;
+    while (j != b.spans().end() && j->end <= span.start)
+      ++j;
     for (auto k = j; k != b.spans().end() && k->start < span.end; ++k) {
       rest.add(span.start, k->start);
       span.start = std::max(span.start, k->end);
@@ -60,10 +65,10 @@ Intervals subtract(const Intervals& a, const Intervals& b) {
 IterationFigures IterationRecorder::finish(Time start, Time end) {
   const Intervals exposed = subtract(communicated_, computed_);
   const IterationFigures figures{start, end, computed_.total(), exposed.total(),
-                                 intersect(exposed, waited_).total()};
+                                 subtract(exposed, moved_).total()};
   computed_.clear();
   communicated_.clear();
-  waited_.clear();
+  moved_.clear();
   return figures;
 }
 

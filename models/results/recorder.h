@@ -3,6 +3,7 @@
 // and the executor feed it alike, so that a predicted and a measured figure mean the same.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -36,7 +37,7 @@ struct IterationFigures {
   Time end;
   Time compute;  // compute lane busy
   Time exposed;  // compute lane idle while communication is outstanding
-  Time waiting;  // of which the sender of an outstanding receive had not yet started to send
+  Time waiting;  // of which nothing moves to or from this rank: others are not yet ready
 
   Time duration() const { return end - start; }
 };
@@ -46,11 +47,11 @@ class IterationRecorder {
  public:
   /// A step held the compute lane.
   void computed(Time start, Time end) { computed_.add(start, end); }
-  /// A communication step was outstanding, from its start to its completion.
-  void communicated(Time start, Time end) { communicated_.add(start, end); }
-  /// A receive posted at `posted` was waiting for a send that the peer started at `sent`.
-  void waited(Time posted, Time sent) {
-    if (posted < sent) waited_.add(posted, sent);
+  /// A communication step was outstanding from its start to its completion. It moved from `moving`
+  /// on: a receive when its sender has started to send, any other step at once.
+  void communicated(Time start, Time moving, Time end) {
+    communicated_.add(start, end);
+    moved_.add(std::max(start, moving), end);
   }
   /// The figures of the iteration [start, end]; forgets what it collected.
   IterationFigures finish(Time start, Time end);
@@ -58,7 +59,7 @@ class IterationRecorder {
  private:
   Intervals computed_;
   Intervals communicated_;
-  Intervals waited_;
+  Intervals moved_;
 };
 
 }  // namespace lockstep::results

@@ -27,7 +27,8 @@ Slice slice_of(const Layer& layer, std::uint32_t buffer) {
 
 std::int32_t lowest_learnt_layer(const Network& network) {
   std::int32_t layer = 0;
-  while (network.layers[static_cast<std::size_t>(layer)].parameters.empty()) ++layer;
+  while (network.layers[static_cast<std::size_t>(layer)].parameters.empty())
+    ++layer;
   return layer;
 }
 
@@ -38,9 +39,8 @@ struct Chain {
 
   Step& add(network::WorkTable& works, const Work& work, Lane lane) {
     works.push_back(work);
-    Step step{.verb = Verb::Compute,
-              .lane = lane,
-              .target = static_cast<std::int32_t>(works.size() - 1)};
+    Step step{
+        .verb = Verb::Compute, .lane = lane, .target = static_cast<std::int32_t>(works.size() - 1)};
     steps.push_back(step);
     return steps.back();
   }
@@ -127,11 +127,11 @@ Iteration make_iteration(const Job& job, const Network& network) {
   schedule::Schedule& schedule = iteration.schedule;
   schedule.name = "iteration of " + network.name;
   schedule.ranks = job.ranks;
-  schedule.fragments.push_back({.name = "compute",
-                                .bucket = -1,
-                                .steps = std::make_shared<schedule::StepList>(
-                                    std::vector<std::vector<Step>>{chain.steps}),
-                                .after = {}});
+  schedule.fragments.push_back(
+      {.name = "compute",
+       .bucket = -1,
+       .steps = std::make_shared<schedule::StepList>(std::vector<std::vector<Step>>{chain.steps}),
+       .after = {}});
   std::uint64_t scratch = 0;
   for (std::size_t b = 0; b < iteration.buckets.size(); ++b) {
     const std::uint64_t need =
@@ -144,16 +144,15 @@ Iteration make_iteration(const Job& job, const Network& network) {
     const Bucket& bucket = iteration.buckets[b];
     Chain update;
     Step& step = update.add(
-        iteration.works,
-        {.kind = WorkKind::Update, .first = bucket.first, .count = bucket.count}, Lane::Compute);
+        iteration.works, {.kind = WorkKind::Update, .first = bucket.first, .count = bucket.count},
+        Lane::Compute);
     step.from = {kGradients, bucket.first, bucket.count};
     step.into = {kParameters, bucket.first, bucket.count};
-    schedule.fragments.push_back(
-        {.name = "update " + std::to_string(b),
-         .bucket = static_cast<std::int32_t>(b),
-         .steps = std::make_shared<schedule::StepList>(
-             std::vector<std::vector<Step>>{update.steps}),
-         .after = {{static_cast<std::uint32_t>(1 + b), After::kWhole}}});
+    schedule.fragments.push_back({.name = "update " + std::to_string(b),
+                                  .bucket = static_cast<std::int32_t>(b),
+                                  .steps = std::make_shared<schedule::StepList>(
+                                      std::vector<std::vector<Step>>{update.steps}),
+                                  .after = {{static_cast<std::uint32_t>(1 + b), After::kWhole}}});
   }
   schedule.buffers = {{.name = "gradients", .count = network.parameter_count},
                       {.name = "parameters", .count = network.parameter_count},

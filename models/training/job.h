@@ -18,15 +18,15 @@ enum class Fidelity : std::uint8_t { Ideal, Flow };
 struct Job {
   std::string network = "fashion-cnn";  // name or file, as given
   std::int32_t ranks = 1;
-  std::int32_t batch = 64;   // images per iteration, all ranks together
-  std::int32_t threads = 1;  // of the compute lane of each rank
+  std::int32_t batch = 64;      // images per iteration, all ranks together
+  std::int32_t threads = 1;     // of the compute lane of each rank
   std::int32_t iterations = 0;  // SGD updates; resolved from --epochs by the images there are
 
   collectives::Algorithm algorithm = collectives::Algorithm::Ring;
-  std::uint64_t bucket_bytes = 1 << 20;    // a bucket is closed once it holds this much
+  std::uint64_t bucket_bytes = 1 << 20;  // a bucket is closed once it holds this much
   std::int32_t buckets_in_flight = 2;
   std::uint64_t segment_bytes = 256 << 10;  // a chunk travels in pieces of at most this size
-  bool overlap = true;  // all-reduce a bucket while the backward pass goes on
+  bool overlap = true;                      // all-reduce a bucket while the backward pass goes on
 
   double learning_rate = 0.05;
   double momentum = 0.9;

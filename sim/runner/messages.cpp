@@ -25,7 +25,6 @@ bool Run::start_send(RankState& state, const StartedStep& step) {
   if (record_.is_measured(sender)) channel.measured_bytes += message.bytes;
   record_.sent(sender, message.bytes);
   ++messages_;
-  if (message.receive) record_.waited(receiver, message.posted, now());
   const Time overhead = terms(message).send_overhead;
   if (overhead == Time{}) return send_paid(number);
   queue_.push(occupy(state, overhead), kSendPaid, number);
@@ -164,7 +163,7 @@ bool Run::take_in(std::uint32_t number) {
 void Run::complete_send(std::uint32_t number) {
   Message& message = channels_.message(number);
   message.send_complete = true;
-  complete(channel_of(number).sender, message.send, message.sent);
+  complete(channel_of(number).sender, message.send, message.sent, message.sent);
   if (message.receive_complete) channels_.release(number);
 }
 
@@ -172,7 +171,7 @@ void Run::complete_receive(std::uint32_t number) {
   Message& message = channels_.message(number);
   message.receive_complete = true;
   channel_of(number).bytes_received += message.bytes;
-  complete(channel_of(number).receiver, message.receive, message.posted);
+  complete(channel_of(number).receiver, message.receive, message.posted, message.sent);
   if (message.send_complete) channels_.release(number);
 }
 

@@ -20,10 +20,12 @@ Record::Record(const schedule::Schedule& schedule, const Options& options)
     iterations.reserve(static_cast<std::size_t>(options.iterations));
 }
 
-void Record::completed(Rank rank, const schedule::StartedStep& step, Time start, Time now) {
+void Record::completed(Rank rank, const schedule::StartedStep& step, Time start, Time sent,
+                       Time now) {
   OfRank& own = ranks_[static_cast<std::size_t>(rank)];
   const schedule::Fragment& fragment = schedule_.fragments[step.fragment];
-  if (fragment.bucket >= 0) {
+  const bool communicates = step.step->lane == schedule::Lane::Communication;
+  if (fragment.bucket >= 0 && communicates) {
     Span& span = own.buckets[static_cast<std::size_t>(fragment.bucket)];
     span.first = std::min(span.first, start);
     span.last = std::max(span.last, now);
@@ -34,7 +36,7 @@ void Record::completed(Rank rank, const schedule::StartedStep& step, Time start,
       own.recorder.computed(start, now);
       break;
     case schedule::Lane::Communication:
-      own.recorder.communicated(start, now);
+      own.recorder.communicated(start, sent, now);
       break;
     case schedule::Lane::Input:
       break;

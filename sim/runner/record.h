@@ -17,12 +17,8 @@ class Record {
  public:
   Record(const schedule::Schedule& schedule, const Options& options);
 
-  /// The rank's step, under way since `start`, completes now.
-  void completed(Rank rank, const schedule::StartedStep& step, Time start, Time now);
-  /// The rank had posted a Recv whose Send starts now.
-  void waited(Rank rank, Time posted, Time now) {
-    ranks_[static_cast<std::size_t>(rank)].recorder.waited(posted, now);
-  }
+  /// The rank's step, under way since `start`, completes now. A Recv's message was sent at `sent`.
+  void completed(Rank rank, const schedule::StartedStep& step, Time start, Time sent, Time now);
   void sent(Rank rank, std::uint64_t bytes) {
     if (is_measured(rank)) run_.bytes_sent[static_cast<std::size_t>(rank)] += bytes;
   }

@@ -70,7 +70,7 @@ class Run {
   bool take_in(std::uint32_t number);
   void complete_send(std::uint32_t number);
   void complete_receive(std::uint32_t number);
-  void complete(Rank rank, const schedule::StartedStep& step, Time since);
+  void complete(Rank rank, const schedule::StartedStep& step, Time since, Time sent);
   Time occupy(RankState& state, Time duration);
   std::uint32_t connected(std::uint32_t channel);
   void set_bytes(Message& message, const schedule::StartedStep& step,

@@ -156,7 +156,7 @@ bool Run::start(RankState& state, const StartedStep& step) {
     case Verb::Nothing:
       break;
   }
-  complete(state.progress.rank(), step, now());
+  complete(state.progress.rank(), step, now(), now());
   return true;
 }
 
@@ -165,7 +165,7 @@ bool Run::start(RankState& state, const StartedStep& step) {
 bool Run::start_running(RankState& state, const StartedStep& step, const cost::Demand& demand) {
   const Rank number = state.progress.rank();
   if (demand.seconds <= 0) {
-    complete(number, step, now());
+    complete(number, step, now(), now());
     return true;
   }
   const auto lane = static_cast<std::size_t>(step.step->lane);
@@ -188,12 +188,12 @@ void Run::over(std::uint32_t place) {
   const auto number = static_cast<Rank>(place / schedule::kLanes);
   Running& running = rank(number).running[place % schedule::kLanes];
   const Running ended = std::exchange(running, Running{});
-  complete(number, ended.step, ended.since);
+  complete(number, ended.step, ended.since, ended.since);
   pump(number);
 }
 
-void Run::complete(Rank number, const StartedStep& step, Time since) {
-  record_.completed(number, step, since, now());
+void Run::complete(Rank number, const StartedStep& step, Time since, Time sent) {
+  record_.completed(number, step, since, sent, now());
   rank(number).progress.complete(step);
 }
 

@@ -149,10 +149,13 @@ def main():
     with tempfile.TemporaryDirectory() as root:
         for arguments, status, texts in cases(root):
             total += 1
-            run = subprocess.run([LOCKSTEP, *arguments], capture_output=True, text=True, timeout=60)
+            run = subprocess.run([LOCKSTEP, *arguments], capture_output=True, text=True,
+                                 errors="replace", timeout=60)
             faults = []
             if run.returncode != status:
                 faults.append(f"status {run.returncode}, expected {status}")
+            if "\ufffd" in run.stderr:
+                faults.append("prints bytes that are not text")
             faults += [f"does not say {text!r}" for text in texts if text not in run.stderr]
             if arguments and len(run.stderr.strip().splitlines()) > 4:
                 faults.append("more than four lines")

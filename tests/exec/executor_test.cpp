@@ -11,8 +11,8 @@
 #include "models/base/errors.h"
 #include "models/base/random.h"
 #include "tests/exec/all_reduce_worker.h"
-#include "tests/exec/in_memory_run.h"
 #include "tests/exec/ranks_in_threads.h"
+#include "tests/support/in_memory.h"
 
 namespace lockstep::exec {
 namespace {
@@ -30,6 +30,9 @@ class BufferWorker final : public Worker {
   std::vector<std::vector<float>>& buffers_;
 };
 
+/// buffers[rank][buffer]
+using AllBuffers = std::vector<std::vector<std::vector<float>>>;
+
 AllBuffers random_buffers(const schedule::Schedule& schedule, std::uint64_t seed) {
   AllBuffers buffers(static_cast<std::size_t>(schedule.ranks));
   for (std::size_t rank = 0; rank < buffers.size(); ++rank)
@@ -44,11 +47,14 @@ AllBuffers random_buffers(const schedule::Schedule& schedule, std::uint64_t seed
 
 void check_equals_in_memory(const schedule::Schedule& schedule, bool may_poll) {
   const std::uint64_t seed = 4711;
-  AllBuffers expected = random_buffers(schedule, seed);
-  AllBuffers buffers = expected;
+  AllBuffers buffers = random_buffers(schedule, seed);
+  support::InMemoryRun memory(schedule, seed);
+  for (Rank rank = 0; rank < schedule.ranks; ++rank)
+    for (std::uint32_t b = 0; b < schedule.buffers.size(); ++b)
+      memory.buffer(rank, b) = buffers[static_cast<std::size_t>(rank)][b];
   constexpr int kIterations = 3;
   for (int i = 0; i < kIterations; ++i)
-    InMemoryRun(schedule, expected).run();
+    memory.run();
   const Outcomes outcomes = run_ranks(schedule.ranks, [&](Session& session) {
     BufferWorker worker(buffers[static_cast<std::size_t>(session.rank())]);
     session.connect(peers_of(schedule, session.rank()));
@@ -57,8 +63,8 @@ void check_equals_in_memory(const schedule::Schedule& schedule, bool may_poll) {
     session.leave();
   });
   CHECK(outcomes == Outcomes(static_cast<std::size_t>(schedule.ranks)));
-  for (std::size_t rank = 0; rank < buffers.size(); ++rank)
-    CHECK(buffers[rank][0] == expected[rank][0]);
+  for (Rank rank = 0; rank < schedule.ranks; ++rank)
+    CHECK(buffers[static_cast<std::size_t>(rank)][0] == memory.buffer(rank, 0));
 }
 
 TEST_CASE("executor: over TCP sums equal those in memory bit for bit", "[exec][executor][net]") {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A rank's copy of the network in training, what it hands over, and what calibration makes of samples.
+// A rank's copy of the network in training, what it hands over, and what calibration makes of
+// samples.
 #include <catch2/catch.hpp>
 
 #include <cmath>
@@ -57,7 +58,8 @@ TEST_CASE("replica: one rank learns what is easy to learn") {
   const training::Iteration iteration = training::make_iteration(job, network);
   const exec::Dataset data{"", squares(640, 1), squares(200, 2)};
   exec::Replica replica(job, network, iteration, data, 0);
-  for (std::int32_t i = 0; i < job.iterations; ++i) iterate(replica, iteration, i);
+  for (std::int32_t i = 0; i < job.iterations; ++i)
+    iterate(replica, iteration, i);
   // An untrained network's loss is about ln 10 = 2.3 an image.
   CHECK(replica.loss_sums().front() / job.batch == Approx(std::log(10)).margin(0.15));
   CHECK(replica.loss_sums().back() / job.batch < 0.5);
@@ -79,12 +81,15 @@ TEST_CASE("replica: the gradients of ranks add up to that of one rank") {
   std::vector<double> sum(network.parameter_count);
   // All rows but the updates, which are the last ones.
   const auto rows = static_cast<std::int32_t>(alone.works.size() - alone.buckets.size());
-  for (std::int32_t row = 0; row < rows; ++row) whole.compute(row, 0);
+  for (std::int32_t row = 0; row < rows; ++row)
+    whole.compute(row, 0);
   for (Rank rank = 0; rank < 3; ++rank) {
     exec::Replica replica(three, network, together, data, rank);
-    for (std::int32_t row = 0; row < rows; ++row) replica.compute(row, 0);
+    for (std::int32_t row = 0; row < rows; ++row)
+      replica.compute(row, 0);
     const std::span<const float> part = replica.buffer(training::kGradients);
-    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += static_cast<double>(part[i]);
+    for (std::size_t i = 0; i < sum.size(); ++i)
+      sum[i] += static_cast<double>(part[i]);
   }
   double difference = 0, size = 0;
   const std::span<const float> gradients = whole.buffer(training::kGradients);
@@ -123,8 +128,7 @@ TEST_CASE("rank record: what is handed over arrives, and a damaged one is refuse
   CHECK(again.correct == 9);
   CHECK(again.figures[0].waiting == Time{5});
   for (std::size_t length = 0; length < text.size(); ++length)
-    CHECK_THROWS_AS(exec::decode_record(std::string_view(text).substr(0, length)),
-                    exec::WireError);
+    CHECK_THROWS_AS(exec::decode_record(std::string_view(text).substr(0, length)), exec::WireError);
   CHECK_THROWS_AS(exec::decode_record(text + "x"), exec::WireError);
   std::string huge = text;
   huge.replace(0, 8, std::string(8, '\x7f'));  // a list of 9·10¹⁸ figures
@@ -143,8 +147,8 @@ TEST_CASE("safetensors: the header's length, then JSON, then as many floats as i
 }
 
 TEST_CASE("calibration: messages made up by the model give its parameters back") {
-  // 2 us and 3 us a message, 0.4 and 0.3 ns a byte, adding 0.1 ns; 10 us latency; 1 ns a byte on the
-  // way.
+  // 2 us and 3 us a message, 0.4 and 0.3 ns a byte, adding 0.1 ns; 10 us latency; 1 ns a byte on
+  // the way.
   const double large = 256 << 10;
   exec::MessageSamples samples;
   for (const double bytes : {64.0, 65536.0, 1048576.0})
@@ -187,8 +191,10 @@ TEST_CASE("calibration: a row becomes a line, its traffic what its slow-down ask
   CHECK(cost->seconds.per_unit == Approx(1e-5));
   // As in the test of memory_traffic: 10 GB/s while it runs, 740 us for 64 images.
   CHECK(cost->memory_bytes_per_unit == Approx(10e9 * 740e-6 / 64));
-  CHECK(cost->smallest_batch == 16);
-  CHECK(cost->largest_batch == 64);
+  CHECK(cost->was_measured_at(16));
+  CHECK(cost->was_measured_at(40));
+  CHECK_FALSE(cost->was_measured_at(65));
+  CHECK(cost->seconds_of(40) == Approx(1e-4 + 4e-4));
   CHECK(exec::relative_spread({1, 1, 1}) == 0);
   CHECK(exec::relative_spread({1, 3}) == Approx(std::sqrt(2.0) / 2));
 }

@@ -46,7 +46,8 @@ TEST_CASE("fit: an exact line is found, whatever its coefficients") {
     const double a = random.uniform() * 1e-3;
     const double b = random.uniform() * 1e-4 + 1e-7;
     std::vector<Sample> samples;
-    for (const double batch : {8.0, 16.0, 64.0, 256.0}) samples.push_back({batch, a + b * batch});
+    for (const double batch : {8.0, 16.0, 64.0, 256.0})
+      samples.push_back({batch, a + b * batch});
     const Line line = cost::fit_line(samples);
     CHECK(line.fixed == Approx(a).margin(1e-12));
     CHECK(line.per_unit == Approx(b).epsilon(1e-6));
@@ -66,12 +67,28 @@ TEST_CASE("fit: coefficients are never negative, and the residual says what is l
   CHECK(cost::fit_line(std::vector<Sample>{{1, 1}, {2, 4}}).fixed == 0);
 }
 
+TEST_CASE("a row's time: straight between samples, outside them by the line from the nearest") {
+  cost::LayerCost row;
+  row.seconds = {.fixed = 1, .per_unit = 1};
+  CHECK(row.seconds_of(9) == Approx(10));
+  row.samples = {{1, 4}, {3, 8}, {7, 10}};
+  CHECK(row.seconds_of(3) == Approx(8));
+  CHECK(row.seconds_of(2) == Approx(6));    // half way from 4 to 8
+  CHECK(row.seconds_of(6) == Approx(9.5));  // three quarters of the way from 8 to 10
+  // The line says 8 at 7 and 16 at 15: twice as much as the nearest sample's 10.
+  CHECK(row.seconds_of(15) == Approx(20));
+  // Between its neighbours the middle sample would be 4 + 6/3 = 6, but is 8.
+  CHECK(cost::interpolation_residual(row.samples) == Approx(1.0 / 3));
+}
+
 TEST_CASE("memory traffic: what makes fair sharing come out at the measured slow-down") {
   // Alone 1 s, beside a neighbour of 10 GB/s on a host of 16 GB/s 1.25 s: the level is 0.8, the
   // demand at full speed 16 / 0.8 = 20 GB/s, less the neighbour's 10: 10 GB/s.
   CHECK(cost::memory_traffic(1, 1.25, 10e9, 16e9) == Approx(10e9));
   // No slow-down: it needs at most what the neighbour leaves.
   CHECK(cost::memory_traffic(1, 0.99, 10e9, 16e9) == Approx(6e9));
+  // Never more than the neighbour, whose core does nothing else: alone it would be slowed down too.
+  CHECK(cost::memory_traffic(1, 3, 10e9, 16e9) == Approx(10e9));
 }
 
 TEST_CASE("machine files: what is written reads back as the same machine") {
@@ -85,8 +102,7 @@ TEST_CASE("machine files: what is written reads back as the same machine") {
                             .threads = 2,
                             .seconds = {1.0 / 7, 1e-6 / 3, 0.01},
                             .memory_bytes_per_unit = 12345.5,
-                            .smallest_batch = 8,
-                            .largest_batch = 256});
+                            .samples = {{8, 0.1}, {256, 1.0 / 3}}});
   const std::string text = cost::to_json(machine);
   const cost::Machine again = cost::parse_machine(text, "again.json");
   CHECK(cost::to_json(again) == text);
@@ -141,8 +157,7 @@ TEST_CASE("cost model: a measured row is a line in the batch, and a batch outsid
                             .threads = 1,
                             .seconds = {1e-3, 1e-5, 0.02},
                             .memory_bytes_per_unit = 1000,
-                            .smallest_batch = 8,
-                            .largest_batch = 64});
+                            .samples = {{8, 1.08e-3}, {64, 1.64e-3}}});
   const cost::CostModel model(network, iteration.works, {100}, 1, {&machine}, {1});
   // 1 ms + 100 · 10 us = 2 ms; 100 · 1000 bytes.
   CHECK(model.compute(0, 1).seconds == Approx(2e-3));

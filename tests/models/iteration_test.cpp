@@ -12,7 +12,9 @@ using training::Job;
 
 namespace {
 
-network::Network fashion_cnn() { return network::load_network("fashion-cnn"); }
+network::Network fashion_cnn() {
+  return network::load_network("fashion-cnn");
+}
 
 std::string proof_of(const training::Iteration& iteration) {
   std::string text;

@@ -93,27 +93,26 @@ TEST_CASE("recorder: an iteration's figures are what their definitions say",
   IterationRecorder recorder;
   //           0         1         2         3
   // computes  ##########..........#####.....   10 + 5 = 15
-  // messages  .....#############......####..   exposed: 10 … 18 and 26 … 29 → 8 + 3 = 11
-  // waits     .......#######................   of which 10 … 14 → 4
+  // messages  .....#############.......###..   exposed: 10 … 18 and 26 … 29 → 8 + 3 = 11
+  // move      .....#.......#####.......###..   all but 10 … 13 of it → 3
   recorder.computed(Time{0}, Time{6});
   recorder.computed(Time{6}, Time{10});
-  recorder.communicated(Time{9}, Time{18});
-  recorder.communicated(Time{5}, Time{12});  // overlapping messages count once
-  recorder.waited(Time{7}, Time{14});
-  recorder.waited(Time{16}, Time{15});  // had been sent before it was posted: no wait
+  recorder.communicated(Time{5}, Time{5}, Time{6});
+  recorder.communicated(Time{9}, Time{13}, Time{18});
+  recorder.communicated(Time{6}, Time{14}, Time{17});  // overlapping messages count once
   recorder.computed(Time{20}, Time{25});
-  recorder.communicated(Time{26}, Time{29});
+  recorder.communicated(Time{26}, Time{25}, Time{29});  // sent before it was posted
   const IterationFigures figures = recorder.finish(Time{0}, Time{30});
   CHECK(figures.start == Time{0});
   CHECK(figures.end == Time{30});
   CHECK(figures.duration() == Time{30});
   CHECK(figures.compute == Time{15});
   CHECK(figures.exposed == Time{11});
-  CHECK(figures.waiting == Time{4});
+  CHECK(figures.waiting == Time{3});
 
   // The next iteration starts afresh.
   recorder.computed(Time{31}, Time{33});
-  recorder.communicated(Time{30}, Time{34});
+  recorder.communicated(Time{30}, Time{30}, Time{34});
   const IterationFigures next = recorder.finish(Time{30}, Time{36});
   CHECK(next.duration() == Time{6});
   CHECK(next.compute == Time{2});
@@ -130,22 +129,22 @@ TEST_CASE("recorder: waiting is a part of what is exposed, whatever is fed in",
     IterationRecorder recorder;
     Bits computed;
     Bits communicated;
-    Bits waited;
+    Bits moved;
     for (std::uint64_t n = random.below(20); n > 0; --n) {
       const std::uint64_t start = random.below(60);
       const std::uint64_t end = start + random.below(65 - start);
       const Time from{static_cast<std::int64_t>(start)};
       const Time to{static_cast<std::int64_t>(end)};
-      const std::uint64_t kind = random.below(3);
-      if (kind == 0)
+      const std::uint64_t moving = random.below(65);
+      const bool computes = random.below(2) == 0;
+      if (computes)
         recorder.computed(from, to);
-      else if (kind == 1)
-        recorder.communicated(from, to);
       else
-        recorder.waited(from, to);
-      Bits& bits = kind == 0 ? computed : kind == 1 ? communicated : waited;
-      for (std::uint64_t t = start; t < end; ++t)
-        bits.set(t);
+        recorder.communicated(from, Time{static_cast<std::int64_t>(moving)}, to);
+      for (std::uint64_t t = start; t < end; ++t) {
+        (computes ? computed : communicated).set(t);
+        if (!computes && t >= moving) moved.set(t);
+      }
     }
     const auto time = [](const Bits& bits) {
       return Time{static_cast<std::int64_t>(bits.count())};
@@ -153,7 +152,7 @@ TEST_CASE("recorder: waiting is a part of what is exposed, whatever is fed in",
     const IterationFigures figures = recorder.finish(Time{0}, Time{64});
     CHECK(figures.compute == time(computed));
     CHECK(figures.exposed == time(communicated & ~computed));
-    CHECK(figures.waiting == time(communicated & ~computed & waited));
+    CHECK(figures.waiting == time(communicated & ~computed & ~moved));
   }
 }
 

@@ -40,7 +40,8 @@ class PlainWorker final : public exec::Worker {
     for (std::size_t b = 0; b < schedule.buffers.size(); ++b) {
       Random random(11, static_cast<std::uint64_t>(rank), b);
       std::vector<float>& buffer = buffers.emplace_back(schedule.buffers[b].count);
-      for (float& value : buffer) value = static_cast<float>(random.normal());
+      for (float& value : buffer)
+        value = static_cast<float>(random.normal());
     }
   }
   void compute(std::int32_t, std::int32_t) override {}
@@ -113,7 +114,8 @@ void check_same_deeds(const schedule::Schedule& schedule, const cost::CostModel&
     for (Rank rank = 0; rank < schedule.ranks; ++rank) {
       const auto index = static_cast<std::size_t>(rank);
       std::uint64_t sum = 0;
-      for (const std::uint64_t bytes : executed.bytes[index]) sum += bytes;
+      for (const std::uint64_t bytes : executed.bytes[index])
+        sum += bytes;
       CHECK(run.bytes_sent[index] == sum);
       for (const schedule::PairBytes& pair : schedule::rank_facts(schedule, rank).sent)
         CHECK(executed.bytes[index][static_cast<std::size_t>(pair.peer)] == pair.bytes);

@@ -33,7 +33,8 @@ std::string read(const fs::path& path) {
 std::vector<std::string> lines_of(const std::string& text) {
   std::vector<std::string> lines;
   std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  for (std::string line; std::getline(stream, line);)
+    lines.push_back(line);
   return lines;
 }
 
@@ -68,7 +69,8 @@ Uses read_uses(const fs::path& root, const std::vector<std::string>& paths) {
     grown = false;
     for (auto& [folder, used] : uses)
       for (const std::string& other : std::set<std::string>(used))
-        for (const std::string& deeper : uses[other]) grown |= used.insert(deeper).second;
+        for (const std::string& deeper : uses[other])
+          grown |= used.insert(deeper).second;
   }
   return uses;
 }
@@ -90,7 +92,8 @@ const Fence kFences[] = {
 
 void check_includes(const std::string& path, const std::vector<std::string>& lines,
                     const Uses& uses) {
-  static const std::regex ours(R"re(^#include "((models|sim|exec|cli)(/[a-z_]+)?)/[a-z_0-9]+\.h")re");
+  static const std::regex ours(
+      R"re(^#include "((models|sim|exec|cli)(/[a-z_]+)?)/[a-z_0-9]+\.h")re");
   const std::string folder = folder_of(path);
   for (std::size_t i = 0; i < lines.size(); ++i) {
     for (const Fence& fence : kFences)
@@ -110,8 +113,7 @@ void check_shape(const std::string& path, const std::vector<std::string>& lines)
   const bool is_code = path.ends_with(".cpp") || path.ends_with(".h");
   if (is_code && (lines.empty() || lines[0] != "// SPDX-License-Identifier: Apache-2.0"))
     report(path, 1, "must begin with the SPDX line");
-  if (path.ends_with(".h") &&
-      std::find(lines.begin(), lines.end(), "#pragma once") == lines.end())
+  if (path.ends_with(".h") && std::find(lines.begin(), lines.end(), "#pragma once") == lines.end())
     report(path, 1, "a header needs #pragma once");
   if (is_code && lines.size() > 400)
     report(path, lines.size(), "over 400 lines: is it still one idea?");
