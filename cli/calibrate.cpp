@@ -17,8 +17,10 @@
 #include "exec/calibration/message_timing.h"
 #include "exec/calibration/row_timing.h"
 #include "exec/data/idx.h"
+#include "exec/launch/binding.h"
 #include "exec/launch/local_launch.h"
 #include "models/base/errors.h"
+#include "models/cost/fit.h"
 #include "models/results/result.h"
 #include "models/training/iteration.h"
 
@@ -68,8 +70,24 @@ bool is_measured_beside(std::int32_t batch) {
   return batch == 32 || batch == 64;
 }
 
+/// How steady the machine was while it was measured.
+struct Steadiness {
+  std::vector<double> jitters;     // spread of the passes of one measurement
+  std::vector<double> references;  // seconds of the reference, from beginning to end
+};
+
+/// Seconds of one iteration, always the same: how much it differs from one time of the calibration
+/// to another is the machine's drift.
+double measure_reference(const Plan& plan) {
+  double total = 0;
+  for (const double seconds :
+       exec::time_rows(one_rank_job(32, 1), plan.networks.front(), plan.data, 9).rows)
+    total += seconds;
+  return total;
+}
+
 void calibrate_network(const Plan& plan, const network::Network& network, std::int32_t threads,
-                       double stream_alone, cost::Machine& machine) {
+                       double stream_alone, cost::Machine& machine, std::vector<double>& jitters) {
   std::vector<exec::RowSamples> samples;
   const auto cores = static_cast<std::int32_t>(machine.cores);
   for (const std::int32_t batch : plan.batches) {
@@ -77,31 +95,20 @@ void calibrate_network(const Plan& plan, const network::Network& network, std::i
     const training::Job job = one_rank_job(batch, threads);
     exec::RowSamples& sample = samples.emplace_back();
     sample.batch = batch;
-    sample.alone = exec::time_rows(job, network, plan.data, passes_for(batch));
+    const exec::RowTimes times = exec::time_rows(job, network, plan.data, passes_for(batch));
+    sample.alone = times.rows;
+    steadiness.jitters.push_back(exec::robust_spread(times.passes));
+    steadiness.references.push_back(measure_reference(plan));
     if (threads < cores && is_measured_beside(batch)) {
       exec::MemoryStream stream;
       const exec::Neighbour neighbour([&stream] { stream.run(); });
-      sample.beside = exec::time_rows(job, network, plan.data, passes_for(batch));
+      sample.beside = exec::time_rows(job, network, plan.data, passes_for(batch)).rows;
     }
   }
   const training::Iteration iteration =
       training::make_iteration(one_rank_job(plan.batches.front(), threads), network);
   exec::add_rows(machine, iteration.works, network, threads, samples, stream_alone,
                  machine.memory_bytes_per_second);
-}
-
-/// How much the same passes differ from one time to the next, over some seconds.
-double measure_drift(const Plan& plan) {
-  std::vector<double> totals;
-  constexpr int kRepetitions = 6;
-  for (int repetition = 0; repetition < kRepetitions; ++repetition) {
-    double total = 0;
-    for (const double seconds :
-         exec::time_rows(one_rank_job(32, 1), plan.networks.front(), plan.data, 9))
-      total += seconds;
-    totals.push_back(total);
-  }
-  return exec::relative_spread(totals);
 }
 
 /// Starts two processes of this program that exchange messages; rank 0 leaves the samples in a
@@ -135,6 +142,7 @@ int exchange_messages(const options::variables_map& values) {
   if (values.count("rendezvous-fd"))
     rank.listening_socket = static_cast<int>(whole_number(values, "rendezvous-fd", 0, 1 << 20));
   exec::Session session(rank, "");
+  exec::bind_to_share(session, 1);  // as ranks that train are
   const exec::MessageSamples samples = exec::time_messages(session);
   if (rank.rank == 0)
     results::write_file(values["messages-out"].as<std::string>(), exec::encode(samples));
@@ -178,7 +186,8 @@ void print_machine(const cost::Machine& machine) {
       format_seconds(1024 * message.receive_core_seconds_per_byte).c_str(),
       format_seconds(1024 * machine.combine_seconds_per_byte).c_str(),
       100 * message.relative_residual);
-  std::printf("drift between runs %.1f %%\n", 100 * machine.run_to_run_residual);
+  std::printf("jitter between iterations %.1f %%, drift between runs %.1f %%\n",
+              100 * machine.iteration_jitter, 100 * machine.run_to_run_residual);
   std::printf("%-48s %-9s %7s %10s %10s %9s\n", "row", "", "threads", "fixed", "per unit",
               "residual");
   for (const cost::LayerCost& layer : machine.layers)
@@ -204,11 +213,12 @@ cost::Machine measure(const Plan& plan) {
   std::fprintf(stderr, "messages between two processes\n");
   exec::add_messages(machine, measure_messages());
   machine.message.window_bytes = exec::tcp_window_bytes();
+  Steadiness steadiness;
   for (const network::Network& network : plan.networks)
     for (const std::int32_t threads : plan.threads)
-      calibrate_network(plan, network, threads, stream_alone, machine);
-  std::fprintf(stderr, "drift\n");
-  machine.run_to_run_residual = measure_drift(plan);
+      calibrate_network(plan, network, threads, stream_alone, machine, steadiness);
+  machine.iteration_jitter = cost::median(std::move(steadiness.jitters));
+  machine.run_to_run_residual = exec::relative_spread(steadiness.references);
   return machine;
 }
 

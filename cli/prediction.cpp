@@ -18,14 +18,19 @@ namespace {
 
 using results::Result;
 
-/// Iterations are alike but for the first, which nothing preceded; few ranks are cheap enough to
-/// show a few of them.
-sim::Options simulation_options(const training::Job& job, bool with_spans) {
+/// As many iterations as it takes for the machine's jitter to average out; of many ranks a few will
+/// do, since each iteration waits for the slowest of so many draws.
+std::int32_t simulated_iterations(std::int32_t ranks) {
+  if (ranks == 1) return 20;
+  return std::clamp(1000 / ranks, 1, 100);
+}
+sim::Options simulation_options(const training::Job& job, double jitter, bool with_spans) {
   sim::Options options;
   options.fidelity =
       job.fidelity == training::Fidelity::Ideal ? sim::Fidelity::Ideal : sim::Fidelity::Flow;
   options.warm_up_iterations = 1;
-  options.iterations = job.ranks <= 64 ? 4 : 1;
+  options.iterations = simulated_iterations(job.ranks);
+  options.compute_noise = options.fidelity == sim::Fidelity::Flow ? jitter : 0;
   options.record_spans = with_spans;
   options.seed = job.seed;
   return options;
@@ -77,7 +82,7 @@ Prediction predict(const ResolvedJob& resolved, const Machines& machines, bool w
   const cost::CostModel cost = make_cost_model(resolved, machines);
   const sim::SimulatedRun run =
       sim::simulate(resolved.iteration.schedule, cost, resolved.topology, resolved.host_of_rank,
-                    simulation_options(resolved.job, with_spans));
+                    simulation_options(resolved.job, cost.machine(0).iteration_jitter, with_spans));
   const std::size_t iterations = run.iterations.front().size();
 
   Prediction prediction;
@@ -90,9 +95,12 @@ Prediction predict(const ResolvedJob& resolved, const Machines& machines, bool w
   for (std::uint64_t& bytes : bytes_sent)
     bytes /= iterations;
   result.summary = results::summarise(run.iterations, bytes_sent, resolved.job.batch);
+  double communication = 0;
+  for (const double seconds : run.bucket_seconds)
+    communication += seconds;
   const cost::Interval interval =
       cost::interval_90(result.summary.iteration_seconds.mean, result.summary.compute_seconds,
-                        cost.compute_spread(0), cost.machine(0));
+                        cost.compute_spread(0), communication, cost.machine(0));
   result.summary.interval_90 = {interval.low, interval.high};
   for (std::size_t b = 0; b < resolved.iteration.buckets.size(); ++b)
     result.buckets.push_back({static_cast<std::int32_t>(b), 4 * resolved.iteration.buckets[b].count,
@@ -100,7 +108,9 @@ Prediction predict(const ResolvedJob& resolved, const Machines& machines, bool w
   result.links = link_figures(resolved.topology, run, static_cast<double>(iterations),
                               result.summary.iteration_seconds.mean);
   result.ranks = rank_figures(resolved, run);
-  prediction.spans = run.spans;
+  constexpr std::int32_t kTracedIterations = 4;  // as many as a real run keeps
+  for (const results::TraceSpan& span : run.spans)
+    if (span.iteration < kTracedIterations) prediction.spans.push_back(span);
   for (const std::string& row : cost.estimated_rows())
     prediction.cautions.push_back("not measured, priced by a roofline: " + row);
   for (const std::string& row : cost.extrapolated_rows())

@@ -32,12 +32,12 @@ int run_simulate(const Arguments& arguments) {
   prediction.result.provenance = provenance(resolved.job.seed);
   apply_baseline(values, prediction.result);
 
-  print_cautions(prediction.cautions);
-  print_summary(prediction.result);
   if (values.count("out"))
     results::write_file(values["out"].as<std::string>(), results::to_json(prediction.result));
   if (values.count("trace"))
     write_trace(values["trace"].as<std::string>(), resolved, prediction.spans);
+  print_cautions(prediction.cautions);
+  print_summary(prediction.result);
   return kFine;
 }
 

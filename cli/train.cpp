@@ -38,6 +38,8 @@ options::options_description train_flags() {
       "seconds for all ranks to come (default 30; --timeout if that is given)");
   add("replica-check", options::value<std::string>(),
       "compare all ranks' parameters every so many iterations (default 50, 0 = never)");
+  add("no-binding",
+      "let the kernel choose processors; else ranks that share a host each keep to a part of them");
   add("save-parameters", options::value<std::string>(), "write them as a safetensors file");
   add_result_options(flags);
   add_job_options(flags);
@@ -140,6 +142,7 @@ void write_outcome(const options::variables_map& values, TrainingOutcome& outcom
 int run_as_rank(const options::variables_map& values, const exec::RankOptions& rank) {
   TrainingOptions training;
   training.rank = rank;
+  training.bind = !values.count("no-binding");
   training.with_trace = values.count("trace") > 0;
   if (values.count("data")) training.data = values["data"].as<std::string>();
   if (values.count("replica-check"))

@@ -7,6 +7,7 @@
 #include "cli/envelope_json.h"
 #include "cli/progress_line.h"
 #include "exec/data/idx.h"
+#include "exec/launch/binding.h"
 #include "exec/runner/executor.h"
 #include "exec/training/rank_record.h"
 #include "exec/training/replica.h"
@@ -179,6 +180,7 @@ std::optional<TrainingOutcome> train_in(Session& session, const TrainingOptions&
   const ResolvedJob resolved = resolve(envelope.job, envelope.network, envelope.topology);
   const bool is_first = session.rank() == 0;
   if (is_first) prove(resolved.iteration);
+  if (options.bind) exec::bind_to_share(session, resolved.job.threads);
 
   const exec::Dataset data =
       exec::load_idx_folder(options.data.empty() ? resolved.job.data : options.data);

@@ -16,6 +16,7 @@ struct TrainingOptions {
   exec::RankOptions rank;
   std::string data;  // this rank's folder of images; "" = the job's
   std::int32_t replica_check = 50;
+  bool bind = true;  // to this rank's share of its host's processors
   bool with_trace = false;
   double predicted_seconds = 0;  // of an iteration, to be shown while training; 0 = none
 };

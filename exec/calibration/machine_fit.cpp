@@ -125,4 +125,12 @@ double relative_spread(const std::vector<double>& values) {
   return values.size() > 1 ? std::sqrt(squares / static_cast<double>(values.size() - 1)) / mean : 0;
 }
 
+double robust_spread(const std::vector<double>& values) {
+  const double middle = cost::median(values);
+  std::vector<double> distances;
+  for (const double value : values)
+    distances.push_back(std::abs(value - middle));
+  return cost::median(std::move(distances)) / 0.6745 / middle;
+}
+
 }  // namespace lockstep::exec

@@ -31,4 +31,8 @@ void add_messages(cost::Machine& machine, const MessageSamples& samples);
 /// Standard deviation ÷ mean.
 double relative_spread(const std::vector<double>& values);
 
+/// The same of values of which a few are far off: from the median distance to the median, which for
+/// a normal distribution is 0.6745 standard deviations.
+double robust_spread(const std::vector<double>& values);
+
 }  // namespace lockstep::exec

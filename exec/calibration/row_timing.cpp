@@ -19,23 +19,25 @@ double seconds_since(std::int64_t start_ns) {
 
 }  // namespace
 
-std::vector<double> time_rows(const training::Job& job, const network::Network& network,
-                              const Dataset& data, std::int32_t passes) {
+RowTimes time_rows(const training::Job& job, const network::Network& network, const Dataset& data,
+                   std::int32_t passes) {
   const training::Iteration iteration = training::make_iteration(job, network);
   Replica replica(job, network, iteration, data, 0);
   std::vector<std::vector<double>> seconds(iteration.works.size());
   constexpr std::int32_t kWarmUp = 2;
+  RowTimes times;
   for (std::int32_t pass = 0; pass < kWarmUp + passes; ++pass) {
+    const std::int64_t pass_start = steady_ns();
     for (std::size_t row = 0; row < seconds.size(); ++row) {
       const std::int64_t start = steady_ns();
       replica.compute(static_cast<std::int32_t>(row), pass);
       if (pass >= kWarmUp) seconds[row].push_back(seconds_since(start));
     }
+    if (pass >= kWarmUp) times.passes.push_back(seconds_since(pass_start));
   }
-  std::vector<double> medians;
   for (std::vector<double>& row : seconds)
-    medians.push_back(cost::median(std::move(row)));
-  return medians;
+    times.rows.push_back(cost::median(std::move(row)));
+  return times;
 }
 
 Neighbour::Neighbour(std::function<void()> task)

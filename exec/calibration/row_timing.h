@@ -14,11 +14,16 @@
 
 namespace lockstep::exec {
 
-/// Seconds of each row of the work table (rows of training::make_iteration), the median over
-/// passes. A pass carries out all rows in order, as training does, so each finds the caches as it
-/// would there. `job` gives batch, threads and seed, and is of one rank.
-std::vector<double> time_rows(const training::Job& job, const network::Network& network,
-                              const Dataset& data, std::int32_t passes);
+struct RowTimes {
+  std::vector<double> rows;    // seconds of each row of the work table, the median over passes
+  std::vector<double> passes;  // seconds of each pass
+};
+
+/// Times the rows of training::make_iteration. A pass carries out all rows in order, as training
+/// does, so each finds the caches as it would there. `job` gives batch, threads and seed, and is of
+/// one rank.
+RowTimes time_rows(const training::Job& job, const network::Network& network, const Dataset& data,
+                   std::int32_t passes);
 
 /// A thread that carries out `task` over and over from construction to destruction.
 class Neighbour {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exec/runner/run.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <chrono>
 #include <thread>
@@ -175,10 +177,12 @@ void Executor::Run::offer() {
     if (!other.idle || other.handed) continue;
     other.handed = progress_.next(lane);
     if (!other.handed) continue;
-    if (lane == Lane::Communication)
+    if (lane == Lane::Communication) {
       session_.post([this] { drive(); });
-    else
+      communication_woken_ = true;
+    } else {
       wake(other);
+    }
   }
 }
 
@@ -230,7 +234,14 @@ void Executor::Run::run_lane(Lane lane, const AfterIteration& after) {
       const std::int64_t end = clock_.now_ns();
       lock.lock();
       record(lane, started, start, start, end);
+      communication_woken_ = false;
       complete(started);
+      if (communication_woken_) {
+        // It may share this processor, and others wait for what it is about to send.
+        lock.unlock();
+        ::sched_yield();
+        lock.lock();
+      }
     } else if (boundary_ && lane == Lane::Compute && !over_) {
       if (call_after_) {
         const results::IterationFigures last = figures.back();
@@ -270,9 +281,8 @@ StartedStep Executor::Run::await_step(Lane lane, Lock& lock) {
 
 void Executor::Run::spin(const LaneState& lane) const {
   const auto end = std::chrono::steady_clock::now() + kSpin;
-  while (!lane.signalled.load(std::memory_order_acquire) &&
-         std::chrono::steady_clock::now() < end) {
-  }
+  while (!lane.signalled.load(std::memory_order_acquire) && std::chrono::steady_clock::now() < end)
+    ::sched_yield();  // the communication thread may share this processor
 }
 
 void Executor::Run::carry_out(const Step& step, std::int32_t iteration) {

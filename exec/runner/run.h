@@ -105,9 +105,10 @@ class Executor::Run {
   bool fresh_ = true;      // progress_ is at its start
   bool boundary_ = false;  // between two iterations: the compute thread's turn
   bool call_after_ = false;
-  bool over_ = false;         // the run has ended, well or badly
-  bool failed_ = false;       // a peer is lost
-  std::exception_ptr error_;  // what a worker threw on the input or communication lane
+  bool communication_woken_ = false;  // since a lane's thread last cleared it
+  bool over_ = false;                 // the run has ended, well or badly
+  bool failed_ = false;               // a peer is lost
+  std::exception_ptr error_;          // what a worker threw on the input or communication lane
   std::int32_t iteration_ = 0;
   std::int32_t iterations_left_ = 0;
   std::int64_t iteration_start_ns_ = 0;

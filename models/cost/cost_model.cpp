@@ -187,11 +187,10 @@ double CostModel::compute_spread(Rank rank) const {
 }
 
 Interval interval_90(double iteration_seconds, double compute_seconds, double compute_spread,
-                     const Machine& machine) {
-  const double rest = std::max(0.0, iteration_seconds - compute_seconds);
+                     double communication_seconds, const Machine& machine) {
   const double compute = compute_seconds * compute_spread;
-  const double messages =
-      rest * std::hypot(machine.message.relative_residual, machine.combine_residual);
+  const double messages = communication_seconds *
+                          std::hypot(machine.message.relative_residual, machine.combine_residual);
   const double drift = iteration_seconds * machine.run_to_run_residual;
   const double deviation = std::sqrt(compute * compute + messages * messages + drift * drift);
   constexpr double kNormal90 = 1.645;  // standard deviations on either side that hold 90 %

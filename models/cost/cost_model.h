@@ -89,9 +89,9 @@ struct Interval {
 };
 
 /// Where a predicted iteration time lies with 90 % probability, from the calibration's residuals:
-/// computing, messages (all that is not computing) and the machine's drift between runs,
+/// computing, messages (hidden behind computing or not) and the machine's drift between runs,
 /// independent.
 Interval interval_90(double iteration_seconds, double compute_seconds, double compute_spread,
-                     const Machine& machine);
+                     double communication_seconds, const Machine& machine);
 
 }  // namespace lockstep::cost

@@ -81,6 +81,9 @@ struct Machine {
   double combine_seconds_per_byte = 0;  // adding floats in place, per byte of the arriving operand
   double combine_residual = 0;
   std::vector<LayerCost> layers;
+  /// How much the computing of one iteration differs from that of the next: standard deviation ÷
+  /// mean of one rank's, measured alone. Ranks wait for the slowest, so it costs time.
+  double iteration_jitter = 0;
   /// Spread of one iteration's time about its mean when nothing changes (standard deviation ÷
   /// mean), from repeated calibration passes.
   double run_to_run_residual = 0;

@@ -102,7 +102,7 @@ Machine parse_machine(const std::string& text, const std::string& where) {
       json, where, "",
       {"schema", "name", "origin", "date", "cores", "flops_per_core", "memory_bandwidth",
        "core_memory_bandwidth", "loopback_bandwidth", "message", "combine_per_byte",
-       "combine_residual", "run_to_run_residual", "layers"});
+       "combine_residual", "iteration_jitter", "run_to_run_residual", "layers"});
   if (object.text("schema") != kSchema)
     throw ConfigError(object.place("schema"), std::string("expected \"") + kSchema + "\", is \"" +
                                                   object.text("schema") + "\"");
@@ -124,6 +124,7 @@ Machine parse_machine(const std::string& text, const std::string& where) {
   machine.message = read_message(object.object("message", kMessageKeys));
   machine.combine_seconds_per_byte = object.seconds("combine_per_byte");
   machine.combine_residual = object.number("combine_residual", 0, 1e6, 0.0);
+  machine.iteration_jitter = object.number("iteration_jitter", 0, 1, 0.0);
   machine.run_to_run_residual = object.number("run_to_run_residual", 0, 1e6, 0.0);
   if (object.has("layers"))
     for (const ObjectReader& layer : object.objects("layers", kLayerKeys))
@@ -151,6 +152,7 @@ std::string to_json(const Machine& machine) {
                   {"message", to_object(machine.message)},
                   {"combine_per_byte", quantity(machine.combine_seconds_per_byte, "s")},
                   {"combine_residual", machine.combine_residual},
+                  {"iteration_jitter", machine.iteration_jitter},
                   {"run_to_run_residual", machine.run_to_run_residual},
                   {"layers", layers}});
 }

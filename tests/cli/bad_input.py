@@ -92,7 +92,7 @@ def cases(root):
         "type.json", "/batch"]
     yield simulate + ["--job", write(path("list.json"), "[]")], 2, ["list.json"]
     yield simulate + ["--job", write(path("bytes.json"), os.urandom(500))], 2, ["bytes.json"]
-    wrong = network(input=[4, 4, 1])
+    wrong = network(input={"height": 4, "width": 4, "channels": 1})
     yield simulate + ["--network", write(path("shape.json"), json.dumps(wrong))], 2, [
         "shape.json", "conv1"]
     yield simulate + ["--network", write(path("empty.json"), json.dumps(network(layers=[])))], 2, [

@@ -183,7 +183,7 @@ TEST_CASE("interval: computing, messages and drift add in squares") {
   machine.run_to_run_residual = 0.01;
   // 100 ms of which 80 ms computing with spread 3 %: 2.4 ms; 20 ms messages at 20 %: 4 ms; drift
   // 1 ms; together 4.77 ms, times 1.645.
-  const cost::Interval interval = cost::interval_90(0.1, 0.08, 0.03, machine);
+  const cost::Interval interval = cost::interval_90(0.1, 0.08, 0.03, 0.02, machine);
   const double half = 1.645 * std::sqrt(2.4 * 2.4 + 4.0 * 4.0 + 1.0) * 1e-3;
   CHECK(interval.low == Approx(0.1 - half));
   CHECK(interval.high == Approx(0.1 + half));
