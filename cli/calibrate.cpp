@@ -87,7 +87,7 @@ double measure_reference(const Plan& plan) {
 }
 
 void calibrate_network(const Plan& plan, const network::Network& network, std::int32_t threads,
-                       double stream_alone, cost::Machine& machine, std::vector<double>& jitters) {
+                       double stream_alone, cost::Machine& machine, Steadiness& steadiness) {
   std::vector<exec::RowSamples> samples;
   const auto cores = static_cast<std::int32_t>(machine.cores);
   for (const std::int32_t batch : plan.batches) {

@@ -21,9 +21,9 @@ using std::chrono::steady_clock;
 constexpr auto kLongestPoll = std::chrono::milliseconds(10);
 
 /// This thread runs often and for a short time, beside computing threads that never sleep. Asking
-/// the scheduler for short turns (Linux from 6.12 on: EEVDF, Stoica and Abdel-Wahab 1995) lets it run
-/// soon after it wakes, rather than when a computing thread's turn of some milliseconds is over.
-/// It gets no more of the processor than before, so nobody needs to be asked. Older kernels ignore it.
+/// the scheduler for short turns (Linux from 6.12 on: EEVDF, Stoica and Abdel-Wahab 1995) lets it
+/// run soon after it wakes, rather than when a computing thread's turn of some milliseconds is
+/// over. It gets no more of the processor than before. Older kernels ignore it.
 void ask_for_short_turns() {
   struct Attributes {  // sched_setattr(2); glibc declares it from 2.41 on
     std::uint32_t size = sizeof(Attributes);
