@@ -24,12 +24,10 @@ install_packages() {
     --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# build PRESET TARGET…: configures once, builds what changed.
+# build PRESET TARGET…: configures, builds what changed.
 build() {
   local preset=$1
   shift
-  if [ ! -f "build/$preset/build.ninja" ]; then
-    cmake --preset "$preset" >/dev/null
-  fi
+  cmake --preset "$preset" >/dev/null
   cmake --build --preset "$preset" --target "$@" -- --quiet
 }

@@ -113,8 +113,8 @@ def local_ranks_end_together():
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         time.sleep(3)
-        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(launcher.pid)],
-                                  capture_output=True, text=True).stdout.split()
+        with open(f"/proc/{launcher.pid}/task/{launcher.pid}/children") as file:
+            children = file.read().split()
         if len(children) != RANKS:
             return [f"the launcher has {len(children)} children"]
         os.kill(int(children[1]), signal.SIGKILL)
