@@ -251,6 +251,7 @@ int run_calibrate(const Arguments& arguments) {
   }
   if (values.count("messages-out")) return exchange_messages(values);
   if (!values.count("out")) throw ConfigError("--out", "expected the machine file to write");
+  check_outputs(values, {"out"});
   const cost::Machine machine = measure(make_plan(values));
   print_machine(machine);
   results::write_file(values["out"].as<std::string>(), cost::to_json(machine));

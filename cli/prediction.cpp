@@ -4,12 +4,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <ctime>
+#include <filesystem>
 #include <string>
 
 #include "models/base/errors.h"
 #include "models/results/trace_json.h"
+#include "models/schedule/facts.h"
 #include "sim/runner/simulation.h"
 
 namespace lockstep::cli {
@@ -18,18 +21,28 @@ namespace {
 
 using results::Result;
 
-/// As many iterations as it takes for the machine's jitter to average out; of many ranks a few will
-/// do, since each iteration waits for the slowest of so many draws.
-std::int32_t simulated_iterations(std::int32_t ranks) {
-  if (ranks == 1) return 20;
-  return std::clamp(1000 / ranks, 1, 100);
+/// As many iterations as it takes for the machine's jitter to average out, or as a moment's
+/// simulating gives; of many ranks a few will do, since each iteration waits for the slowest of so
+/// many draws.
+std::int32_t simulated_iterations(std::uint64_t messages) {
+  constexpr std::uint64_t kMessages = 50'000;
+  return static_cast<std::int32_t>(
+      std::clamp<std::uint64_t>(kMessages / std::max<std::uint64_t>(1, messages), 1, 60));
 }
-sim::Options simulation_options(const training::Job& job, double jitter, bool with_spans) {
+
+sim::Options simulation_options(const training::Job& job, const schedule::Schedule& schedule,
+                                double jitter, bool with_spans) {
   sim::Options options;
   options.fidelity =
       job.fidelity == training::Fidelity::Ideal ? sim::Fidelity::Ideal : sim::Fidelity::Flow;
-  options.warm_up_iterations = 1;
-  options.iterations = simulated_iterations(job.ranks);
+  std::uint64_t messages = 0;  // of one iteration
+  for (const schedule::PairBytes& pair : schedule::rank_facts(schedule, 0).sent)
+    messages += pair.messages * static_cast<std::uint64_t>(job.ranks);
+  // The first iteration differs in that all ranks begin it together. Where one takes seconds to
+  // simulate, its all-reduce has so many rounds that this is soon forgotten.
+  constexpr std::uint64_t kManyMessages = 1'000'000;
+  options.warm_up_iterations = messages < kManyMessages ? 1 : 0;
+  options.iterations = simulated_iterations(messages);
   options.compute_noise = options.fidelity == sim::Fidelity::Flow ? jitter : 0;
   options.record_spans = with_spans;
   options.seed = job.seed;
@@ -82,7 +95,8 @@ Prediction predict(const ResolvedJob& resolved, const Machines& machines, bool w
   const cost::CostModel cost = make_cost_model(resolved, machines);
   const sim::SimulatedRun run =
       sim::simulate(resolved.iteration.schedule, cost, resolved.topology, resolved.host_of_rank,
-                    simulation_options(resolved.job, cost.machine(0).iteration_jitter, with_spans));
+                    simulation_options(resolved.job, resolved.iteration.schedule,
+                                       cost.machine(0).iteration_jitter, with_spans));
   const std::size_t iterations = run.iterations.front().size();
 
   Prediction prediction;
@@ -150,6 +164,16 @@ void add_result_options(options::options_description& description) {
       "result of one rank with the same batch per rank: gives the scaling efficiency");
 }
 
+void check_outputs(const options::variables_map& values, const std::vector<std::string>& flags) {
+  for (const std::string& flag : flags) {
+    if (!values.count(flag)) continue;
+    const std::filesystem::path path = values[flag].as<std::string>();
+    const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+    if (!std::filesystem::is_directory(folder))
+      throw ConfigError("--" + flag, "the folder \"" + folder.string() + "\" does not exist");
+  }
+}
+
 void apply_baseline(const options::variables_map& values, results::Result& result) {
   if (values.count("baseline"))
     add_scaling_efficiency(result, results::load_result(values["baseline"].as<std::string>()));
@@ -186,7 +210,11 @@ void print_summary(const Result& result) {
               format_seconds(summary.wait_seconds).c_str());
   std::printf("  sent per rank         %s\n",
               format_bytes(static_cast<double>(summary.bytes_sent_per_rank)).c_str());
-  if (result.learning && !result.learning->loss.empty())
+  if (result.learning && !result.learning->loss.empty() &&
+      !std::isfinite(result.learning->loss.back()))
+    std::printf(
+        "  loss                  diverged: not a number any more; try a lower --learning-rate\n");
+  else if (result.learning && !result.learning->loss.empty())
     std::printf("  loss                  %.4f → %.4f\n", result.learning->loss.front(),
                 result.learning->loss.back());
   if (result.learning && result.learning->test_accuracy)

@@ -30,6 +30,9 @@ void write_trace(const std::string& path, const ResolvedJob& resolved,
 
 /// --out, --trace, --baseline, the same for every subcommand that makes a result.
 void add_result_options(options::options_description& description);
+/// Throws ConfigError when a file that one of these flags names lies in no folder: better before
+/// hours of work than after.
+void check_outputs(const options::variables_map& values, const std::vector<std::string>& flags);
 /// Sets the scaling efficiency if --baseline is given. Throws ConfigError when it does not fit.
 void apply_baseline(const options::variables_map& values, results::Result& result);
 

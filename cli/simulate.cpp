@@ -23,7 +23,12 @@ int run_simulate(const Arguments& arguments) {
     std::cout << flags;
     return kFine;
   }
-  if (values.count("epochs")) number(values, "epochs", 0, 1e6);
+  if (values.count("epochs")) {
+    if (values.count("iterations"))
+      throw ConfigError("--epochs", "cannot be given together with --iterations");
+    number(values, "epochs", 1e-6, 1e6);
+  }
+  check_outputs(values, {"out", "trace"});
   const Machines machines = read_machines(values);
   if (machines.empty())
     throw ConfigError("--machine", "expected a machine file; lockstep calibrate writes one");

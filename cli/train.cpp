@@ -27,7 +27,8 @@ options::options_description train_flags() {
       "decide about the job, the others only need --data if their images lie elsewhere.\nFlags");
   auto add = flags.add_options();
   add("help", "this text");
-  add("epochs", options::value<std::string>(), "instead of --iterations: passes over the images");
+  add("epochs", options::value<std::string>(),
+      "instead of --iterations: passes over the images (default 1)");
   add("rank", options::value<std::string>(), "which rank this process is");
   add("rendezvous", options::value<std::string>(), "HOST:PORT where rank 0 listens");
   add("secret-file", options::value<std::string>(),
@@ -71,7 +72,10 @@ ResolvedJob resolve_for_training(const options::variables_map& values) {
     const double iterations = number(values, "epochs", 1e-6, 1e6) * per_epoch;
     job.iterations = std::max(1, static_cast<std::int32_t>(std::lround(std::min(iterations, 1e9))));
   }
-  if (job.iterations == 0) job.iterations = per_epoch;
+  if (job.iterations == 0) {
+    if (values.count("iterations")) throw ConfigError("--iterations", "must be at least 1, is 0");
+    job.iterations = per_epoch;
+  }
   resolved.job = job;
   return resolved;
 }
@@ -149,6 +153,9 @@ int run_as_rank(const options::variables_map& values, const exec::RankOptions& r
     training.replica_check =
         static_cast<std::int32_t>(whole_number(values, "replica-check", 0, 1 << 30));
   if (rank.rank != 0) {
+    for (const char* flag : {"out", "trace", "save-parameters", "baseline"})
+      if (values.count(flag) && !values.count("secret-fd"))
+        throw ConfigError(std::string("--") + flag, "belongs to rank 0, which writes all results");
     train(training, std::nullopt);
     return kFine;
   }
@@ -175,13 +182,21 @@ int run_train(const Arguments& arguments) {
     std::cout << train_flags();
     return kFine;
   }
+  check_outputs(values, {"out", "trace", "save-parameters"});
   const std::int32_t ranks = read_job(values).ranks;
   if (values.count("rank") != values.count("rendezvous"))
     throw ConfigError(values.count("rank") ? "--rank" : "--rendezvous",
                       "--rank and --rendezvous go together");
   const exec::RankOptions rank = rank_options(values, ranks);
+  if (values.count("rank") && !values.count("secret-file") && !values.count("secret-fd"))
+    std::fprintf(stderr,
+                 "caution: without --secret-file anybody who reaches the port may join the job\n");
   if (values.count("rank") || ranks == 1) return run_as_rank(values, rank);
-  resolve_for_training(values);  // so that what is wrong is said once
+  const ResolvedJob resolved = resolve_for_training(values);  // so that what is wrong is said once
+  if (resolved.topology.hosts.size() > 1)
+    std::fprintf(stderr,
+                 "caution: topology \"%s\" has several hosts, but all ranks run on this one\n",
+                 resolved.topology.name.c_str());
   read_machines(values);
   return launch(arguments, values, ranks);
 }

@@ -63,7 +63,8 @@ double interpolation_residual(std::span<const Sample> samples) {
     const double error = samples[i].seconds / between - 1;
     sum += error * error;
   }
-  return samples.size() > 2 ? std::sqrt(sum / static_cast<double>(samples.size() - 2)) : 0;
+  return samples.size() > 2 ? std::sqrt(sum / static_cast<double>(samples.size() - 2))
+                            : kUnknownResidual;
 }
 
 double median(std::vector<double> values) {

@@ -13,8 +13,10 @@ namespace lockstep::cost {
 /// Needs at least one sample with units > 0; one sample alone gives a line through the origin.
 Line fit_line(std::span<const Sample> samples);
 
+/// What interpolation_residual() says when it cannot know.
+inline constexpr double kUnknownResidual = 0.1;
 /// Root mean square of (sample ÷ the straight line between its neighbours − 1) over the inner
-/// samples: how far interpolating between samples may be off. 0 with fewer than three.
+/// samples: how far interpolating may be off. kUnknownResidual with fewer than three.
 double interpolation_residual(std::span<const Sample> samples);
 
 /// The median; `values` must not be empty.

@@ -115,7 +115,9 @@ void Run::pump(Rank number) {
         if (!step) break;
         again |= start(state, step);
       }
-    while (state.lane_free_at <= now()) {
+    // A step that ends at this very time still holds the lane until its event has come.
+    const Running& communicates = state.running[static_cast<std::size_t>(Lane::Communication)];
+    while (!communicates.step && state.lane_free_at <= now()) {
       const StartedStep step = state.progress.next(Lane::Communication);
       if (!step) break;
       again |= start(state, step);

@@ -75,6 +75,9 @@ def cases(root):
     yield simulate + ["--ranks", "0"], 2, ["--ranks"]
     yield simulate + ["--ranks", "8", "--batch", "4"], 2, ["--batch", "8 ranks"]
     yield train + ["--ranks", "8", "--batch", "4"], 2, ["--batch", "8 ranks"]
+    yield ["train", "--iterations", "0"], 2, ["--iterations", "at least 1"]
+    yield ["train", "--iterations", "1", "--trace", path("nowhere/t.json")], 2, ["--trace"]
+    yield simulate + ["--epochs", "1", "--iterations", "9"], 2, ["--epochs"]
     yield simulate + ["--batch", "64", "--batch-per-rank", "8"], 2, ["--batch-per-rank"]
     yield simulate + ["--algorithm", "rnig"], 2, ["--algorithm", '"ring"']
     yield simulate + ["--bucket-bytes", "1 MeB"], 2, ["--bucket-bytes", "unknown unit"]
@@ -134,11 +137,13 @@ def cases(root):
     yield simulate[:-1] + [path("no/such/folder/result.json")], 2, ["no/such/folder"]
 
     # --- the network
-    yield train + ["--rank", "1", "--ranks", "2", "--rendezvous", "127.0.0.1:1",
+    yield train[:-2] + ["--rank", "1", "--ranks", "2", "--rendezvous", "127.0.0.1:1",
                    "--timeout", "1"], 3, ["127.0.0.1:1"]
-    yield train + ["--rank", "1", "--ranks", "2", "--rendezvous", "no-such-host.invalid:9999",
+    yield train[:-2] + ["--rank", "1", "--ranks", "2", "--rendezvous", "no-such-host.invalid:9999",
                    "--timeout", "1"], 2, ["no-such-host.invalid"]
-    yield train + ["--rank", "1", "--ranks", "2", "--rendezvous", "nonsense"], 2, ["--rendezvous"]
+    yield train[:-2] + ["--rank", "1", "--ranks", "2", "--rendezvous", "nonsense"], 2, ["--rendezvous"]
+    yield train + ["--rank", "1", "--ranks", "2", "--rendezvous", "127.0.0.1:9"], 2, [
+        "--out", "rank 0"]
     yield train + ["--rank", "2", "--ranks", "2", "--rendezvous", "127.0.0.1:9"], 2, ["--rank"]
     yield train + ["--rank", "0", "--ranks", "2", "--rendezvous", "127.0.0.1:0",
                    "--timeout", "1"], 3, ["rank 1"]

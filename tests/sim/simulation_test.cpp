@@ -11,7 +11,9 @@
 
 #include "models/base/random.h"
 #include "models/collectives/algorithm.h"
+#include "models/network/network.h"
 #include "models/schedule/facts.h"
+#include "models/training/iteration.h"
 #include "tests/sim/scenario.h"
 
 namespace lockstep::sim {
@@ -83,6 +85,42 @@ TEST_CASE("simulation: iterations follow each other without a barrier", "[simula
     }
     CHECK(result.messages == 3);
   }
+}
+
+TEST_CASE("simulation: training iterations end for any ranks, whatever happens at one time",
+          "[simulation]") {
+  // Regression: a combination and another event that end at one time on one lane.
+  const network::Network network = network::load_network("fashion-cnn");
+  cost::Machine machine = free_machine();
+  machine.cores = 2;
+  machine.flops_per_core = 1e11;
+  machine.memory_bytes_per_second = machine.core_memory_bytes_per_second = 2e10;
+  machine.loopback_bytes_per_second = 2e9;
+  machine.combine_seconds_per_byte = 1e-10;
+  machine.message = {.send_overhead_seconds = 5e-6,
+                     .receive_overhead_seconds = 5e-6,
+                     .send_core_seconds_per_byte = 3e-10,
+                     .receive_core_seconds_per_byte = 2e-10,
+                     .latency_seconds = 2e-5,
+                     .window_bytes = 1 << 20};
+  for (const collectives::Algorithm algorithm : collectives::all_algorithms())
+    for (std::int32_t ranks = 1; ranks <= 17; ++ranks) {
+      CAPTURE(collectives::name_of(algorithm), ranks);
+      training::Job job;
+      job.ranks = ranks;
+      job.algorithm = algorithm;
+      const training::Iteration iteration = training::make_iteration(job, network);
+      const auto size = static_cast<std::size_t>(ranks);
+      const cost::CostModel cost(network, iteration.works, std::vector<std::int32_t>(size, 9), 1,
+                                 std::vector<const cost::Machine*>(size, &machine),
+                                 std::vector<double>(size, 1.0));
+      topology::Topology one_host;
+      one_host.hosts.emplace_back().name = "host";
+      const SimulatedRun result = simulate(iteration.schedule, cost, one_host,
+                                           std::vector<HostId>(size, 0), Options{.iterations = 3});
+      for (const auto& iterations : result.iterations)
+        CHECK(iterations.size() == 3);
+    }
 }
 
 TEST_CASE("simulation: warm-up iterations leave no trace", "[simulation]") {
