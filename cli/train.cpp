@@ -164,6 +164,7 @@ int run_as_rank(const options::variables_map& values, const exec::RankOptions& r
   if (!machines.empty()) {
     const Prediction prediction = predict(resolved, machines, false);
     training.predicted_seconds = prediction.result.summary.iteration_seconds.mean;
+    print_cautions(prediction.cautions);
     std::printf("predicted iteration: %s\n", format_seconds(training.predicted_seconds).c_str());
     std::fflush(stdout);
   }
