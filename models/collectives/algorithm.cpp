@@ -12,6 +12,12 @@ const std::vector<Algorithm>& all_algorithms() {
   return all;
 }
 
+const std::vector<Collective>& all_collectives() {
+  static const std::vector<Collective> all{Collective::AllReduce, Collective::ReduceScatter,
+                                           Collective::AllGather, Collective::Broadcast};
+  return all;
+}
+
 std::string name_of(Algorithm algorithm) {
   switch (algorithm) {
     case Algorithm::Ring:
@@ -22,17 +28,51 @@ std::string name_of(Algorithm algorithm) {
   return "";
 }
 
-Algorithm parse_algorithm(const std::string& name, const std::string& where) {
+namespace {
+
+/// The one of `all` that has the name.
+template <typename Enum>
+Enum parse(const std::vector<Enum>& all, const char* kind, const std::string& name,
+           const std::string& where) {
   std::vector<std::string> names;
-  for (const Algorithm algorithm : all_algorithms()) {
-    names.push_back(name_of(algorithm));
-    if (names.back() == name) return algorithm;
+  for (const Enum one : all) {
+    names.push_back(name_of(one));
+    if (names.back() == name) return one;
   }
-  std::string text = "unknown algorithm \"" + name + "\", expected one of";
+  std::string text = std::string("unknown ") + kind + " \"" + name + "\", expected one of";
   for (const std::string& known : names)
     text += " " + known;
   const std::string guess = nearest(name, names.data(), names.data() + names.size());
   throw ConfigError(where, text + (guess.empty() ? "" : "; did you mean \"" + guess + "\"?"));
+}
+
+}  // namespace
+
+Algorithm parse_algorithm(const std::string& name, const std::string& where) {
+  return parse(all_algorithms(), "algorithm", name, where);
+}
+
+Collective parse_collective(const std::string& name, const std::string& where) {
+  return parse(all_collectives(), "collective", name, where);
+}
+
+bool is_legal(Algorithm algorithm, Collective collective) {
+  switch (algorithm) {
+    case Algorithm::Ring:
+      return collective != Collective::Broadcast;
+    case Algorithm::RecursiveDoubling:
+      return collective == Collective::AllReduce;
+  }
+  return false;
+}
+
+void check_legal(Algorithm algorithm, Collective collective, const std::string& where) {
+  if (is_legal(algorithm, collective)) return;
+  std::string text =
+      name_of(algorithm) + " is no algorithm for " + name_of(collective) + ", expected one of";
+  for (const Algorithm other : all_algorithms())
+    if (is_legal(other, collective)) text += " " + name_of(other);
+  throw ConfigError(where, text);
 }
 
 std::uint64_t scratch_elements(Algorithm algorithm, std::uint64_t count) {
@@ -45,42 +85,57 @@ std::uint64_t scratch_elements(Algorithm algorithm, std::uint64_t count) {
   return 0;
 }
 
-std::shared_ptr<const schedule::StepSource> make_all_reduce(Algorithm algorithm,
-                                                            const AllReduce& all_reduce) {
+std::shared_ptr<const schedule::StepSource> make_steps(Algorithm algorithm,
+                                                       const Operation& operation) {
+  LOCKSTEP_CHECK(is_legal(algorithm, operation.collective),
+                 name_of(algorithm) + " cannot do " + name_of(operation.collective));
   switch (algorithm) {
     case Algorithm::Ring:
-      return make_ring(all_reduce);
+      return make_ring(operation);
     case Algorithm::RecursiveDoubling:
-      return make_recursive_doubling(all_reduce);
+      return make_recursive_doubling(operation);
   }
   return nullptr;
 }
 
-schedule::Schedule all_reduce_schedule(Algorithm algorithm, std::int32_t ranks, std::uint64_t count,
-                                       std::uint64_t segment_elements) {
+schedule::Schedule make_schedule(Algorithm algorithm, Operation operation) {
+  const std::uint64_t count = operation.data.count;
   const std::uint64_t scratch = scratch_elements(algorithm, count);
-  const AllReduce all_reduce{.ranks = ranks,
-                             .data = {0, 0, count},
-                             .scratch = {1, 0, scratch},
-                             .segment_elements = segment_elements};
+  operation.data = {0, 0, count};
+  operation.scratch = {1, 0, scratch};
   schedule::Schedule result;
-  result.name = name_of(algorithm) + " all-reduce";
-  result.ranks = ranks;
+  result.name = name_of(algorithm) + " " + name_of(operation.collective);
+  result.ranks = operation.ranks;
   result.buffers = {{.name = "data", .count = count}, {.name = "scratch", .count = scratch}};
-  result.fragments = {{.name = "all-reduce",
+  result.fragments = {{.name = name_of(operation.collective),
                        .bucket = 0,
-                       .steps = make_all_reduce(algorithm, all_reduce),
+                       .steps = make_steps(algorithm, operation),
                        .after = {}}};
   return result;
 }
 
-Time closed_form(Algorithm algorithm, std::int32_t ranks, std::uint64_t count,
-                 const IdealNetwork& network) {
+schedule::Schedule all_reduce_schedule(Algorithm algorithm, std::int32_t ranks, std::uint64_t count,
+                                       std::uint64_t segment_elements) {
+  return make_schedule(algorithm, {.ranks = ranks,
+                                   .data = {0, 0, count},
+                                   .scratch = {},
+                                   .segment_elements = segment_elements,
+                                   .groups = {}});
+}
+
+schedule::Contract contract_of(const Operation& operation) {
+  return {.buffer = operation.data.buffer,
+          .slice = operation.data,
+          .collective = operation.collective,
+          .root = operation.root};
+}
+
+Time closed_form(Algorithm algorithm, const Operation& operation, const IdealNetwork& network) {
   switch (algorithm) {
     case Algorithm::Ring:
-      return ring_closed_form(ranks, count, network);
+      return ring_closed_form(operation, network);
     case Algorithm::RecursiveDoubling:
-      return recursive_doubling_closed_form(ranks, count, network);
+      return recursive_doubling_closed_form(operation, network);
   }
   return {};
 }

@@ -3,13 +3,14 @@
 
 #include <bit>
 
-#include "models/collectives/pieces.h"
+#include "models/schedule/pieces.h"
 
 namespace lockstep::collectives {
 
 namespace {
 
 using schedule::Operator;
+using schedule::piece_count;
 using schedule::Slice;
 using schedule::Step;
 using schedule::StepIndex;
@@ -17,14 +18,14 @@ using schedule::Verb;
 
 class RecursiveDoubling final : public schedule::StepSource {
  public:
-  explicit RecursiveDoubling(const AllReduce& all_reduce)
-      : data_(all_reduce.data),
-        scratch_(all_reduce.scratch),
-        stream_(all_reduce.stream),
-        segments_(piece_count(data_.count, all_reduce.segment_elements)),
-        power_(static_cast<std::int32_t>(
-            std::bit_floor(static_cast<std::uint32_t>(all_reduce.ranks)))),
-        folded_(all_reduce.ranks - power_),
+  explicit RecursiveDoubling(const Operation& operation)
+      : data_(operation.data),
+        scratch_(operation.scratch),
+        stream_(operation.stream),
+        segments_(piece_count(data_.count, operation.segment_elements)),
+        power_(
+            static_cast<std::int32_t>(std::bit_floor(static_cast<std::uint32_t>(operation.ranks)))),
+        folded_(operation.ranks - power_),
         doublings_(
             static_cast<std::uint32_t>(std::bit_width(static_cast<std::uint32_t>(power_)) - 1)) {}
 
@@ -119,19 +120,18 @@ class RecursiveDoubling final : public schedule::StepSource {
 
 }  // namespace
 
-std::shared_ptr<const schedule::StepSource> make_recursive_doubling(const AllReduce& all_reduce) {
-  return std::make_shared<RecursiveDoubling>(all_reduce);
+std::shared_ptr<const schedule::StepSource> make_recursive_doubling(const Operation& operation) {
+  return std::make_shared<RecursiveDoubling>(operation);
 }
 
-Time recursive_doubling_closed_form(std::int32_t ranks, std::uint64_t count,
-                                    const IdealNetwork& network) {
-  if (count == 0) return {};
-  const auto p = static_cast<std::uint32_t>(ranks);
+Time recursive_doubling_closed_form(const Operation& operation, const IdealNetwork& network) {
+  if (operation.data.count == 0) return {};
+  const auto p = static_cast<std::uint32_t>(operation.ranks);
   const std::uint32_t power = std::bit_floor(p);
   const std::uint32_t folded = p - power;
   const int rounds =
       std::bit_width(power) - 1 + (folded > 0 ? 1 : 0) + (2 * folded > power ? 1 : 0);
-  return rounds * (network.latency + transfer_time(4 * count, network.bytes_per_second));
+  return rounds * network.message(operation.data.count);
 }
 
 }  // namespace lockstep::collectives

@@ -18,9 +18,8 @@ namespace lockstep::collectives {
 /// that are not folded need not wait for the fold, so that the longest chain has ⌊lg p⌋ + 1 while r
 /// ≤ P/2. The fewest latencies of all, so it wins for small messages; it sends n·lg p bytes, so it
 /// loses for large ones.
-std::shared_ptr<const schedule::StepSource> make_recursive_doubling(const AllReduce& all_reduce);
+std::shared_ptr<const schedule::StepSource> make_recursive_doubling(const Operation& operation);
 
-Time recursive_doubling_closed_form(std::int32_t ranks, std::uint64_t count,
-                                    const IdealNetwork& network);
+Time recursive_doubling_closed_form(const Operation& operation, const IdealNetwork& network);
 
 }  // namespace lockstep::collectives

@@ -80,26 +80,44 @@ SetId Contributions::join(SetId a, SetId b, Operator combine, std::uint64_t flaw
 }
 
 std::string Contributions::fault(SetId set) const {
-  constexpr std::size_t kNamed = 8;
-  const std::uint64_t flaws_of_set = flaws(set);
-  if ((flaws_of_set & kUnwritten) != 0) return "was never written";
-  std::string text;
-  const auto also = [&](const std::string& what) { text += (text.empty() ? "" : ", ") + what; };
-  std::vector<Rank> missing;
+  if ((flaws(set) & kUnwritten) != 0) return "was never written";
+  const std::string missing = ranks_of(set, false);
+  const std::string flaws = flaws_as_text(set);
+  if (missing.empty()) return flaws;
+  return "lacks " + missing + (flaws.empty() ? "" : ", " + flaws);
+}
+
+std::string Contributions::fault(SetId set, Rank source) const {
+  if ((flaws(set) & kUnwritten) != 0) return "was never written";
+  const std::string members = ranks_of(set, true);
+  const std::string flaws = flaws_as_text(set);
+  return "is not what rank " + std::to_string(source) + " had" +
+         (members.empty() ? "" : ", but what " + members + " had") +
+         (flaws.empty() ? "" : ", " + flaws);
+}
+
+/// "rank 3", "ranks 1, 2": the ranks in the set, or those not in it.
+std::string Contributions::ranks_of(SetId set, bool members) const {
+  constexpr int kNamed = 8;
+  std::string named;
+  int count = 0;
   for (Rank rank = 0; rank < ranks_; ++rank)
-    if (!has(set, rank)) missing.push_back(rank);
-  if (!missing.empty()) {
-    std::string ranks;
-    for (std::size_t i = 0; i < std::min(missing.size(), kNamed); ++i)
-      ranks += (i == 0 ? "" : ", ") + std::to_string(missing[i]);
-    if (missing.size() > kNamed)
-      ranks += " and " + std::to_string(missing.size() - kNamed) + " more";
-    also((missing.size() == 1 ? "lacks rank " : "lacks ranks ") + ranks);
-  }
-  if ((flaws_of_set & kTwice) != 0) also("counts a rank more than once");
-  if ((flaws_of_set & kMaximum) != 0) also("is no sum but a maximum");
-  if ((flaws_of_set & kForeign) != 0) also("contains something that no rank contributed");
-  if ((flaws_of_set & kMisplaced) != 0) also("contains contributions to other elements");
+    if (has(set, rank) == members && count++ < kNamed)
+      named += (named.empty() ? "" : ", ") + std::to_string(rank);
+  if (count > kNamed) named += " and " + std::to_string(count - kNamed) + " more";
+  if (count == 0) return "";
+  return (count == 1 ? "rank " : "ranks ") + named;
+}
+
+std::string Contributions::flaws_as_text(SetId set) const {
+  std::string text;
+  const auto also = [&](Flaw flaw, const char* what) {
+    if ((flaws(set) & flaw) != 0) text += (text.empty() ? "" : ", ") + std::string(what);
+  };
+  also(kTwice, "counts a rank more than once");
+  also(kMaximum, "is no sum but a maximum");
+  also(kForeign, "contains something that no rank contributed");
+  also(kMisplaced, "contains contributions to other elements");
   return text;
 }
 

@@ -40,12 +40,16 @@ class Contributions {
   bool is_complete(SetId set) const;
   /// Both together under `combine` (not Replace), with `flaws` besides.
   SetId join(SetId a, SetId b, Operator combine, std::uint64_t flaws);
-  /// What is wrong with it: "lacks ranks 1, 2", "was never written".
+  /// What is wrong with it as the sum over all ranks: "lacks ranks 1, 2", "was never written".
   std::string fault(SetId set) const;
+  /// What is wrong with it as what rank `source` alone contributed.
+  std::string fault(SetId set, Rank source) const;
 
  private:
   SetId intern(const std::vector<std::uint64_t>& words);
   bool has(SetId set, Rank rank) const;
+  std::string ranks_of(SetId set, bool members) const;
+  std::string flaws_as_text(SetId set) const;
 
   std::int32_t ranks_;
   std::size_t stride_;  // words per set: a bit per rank, then a word of flaws

@@ -2,6 +2,7 @@
 #include "models/schedule/schedule.h"
 
 #include "models/base/errors.h"
+#include "models/schedule/collective.h"
 
 namespace lockstep::schedule {
 
@@ -11,6 +12,20 @@ std::uint64_t bytes_of(ElementType type) {
       return 4;
   }
   return 0;
+}
+
+std::string name_of(Collective collective) {
+  switch (collective) {
+    case Collective::AllReduce:
+      return "all-reduce";
+    case Collective::ReduceScatter:
+      return "reduce-scatter";
+    case Collective::AllGather:
+      return "all-gather";
+    case Collective::Broadcast:
+      return "broadcast";
+  }
+  return "";
 }
 
 void Step::wait_for(StepIndex step) {

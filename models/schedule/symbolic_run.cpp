@@ -72,14 +72,34 @@ class SymbolicRun {
 
   /// Once all events have happened.
   void check_result() {
-    const Slice& slice = contract_.slice;
-    for (Rank rank = 0; rank < unrolled_.schedule().ranks; ++rank) {
-      const std::string fault = first_fault(rank, slice);
+    const Slice& data = contract_.slice;
+    const std::int32_t ranks = unrolled_.schedule().ranks;
+    const auto expect = [&](Rank rank, const Slice& slice, Rank source) {
+      const std::string fault = first_fault(rank, slice, source);
       if (!fault.empty()) findings_.add_general(rank, "at the end, " + fault);
+    };
+    for (Rank rank = 0; rank < ranks; ++rank) {
+      switch (contract_.collective) {
+        case Collective::AllReduce:
+          expect(rank, data, kAllRanks);
+          break;
+        case Collective::ReduceScatter:
+          expect(rank, chunk_of(data, rank, ranks), kAllRanks);
+          break;
+        case Collective::AllGather:
+          for (Rank owner = 0; owner < ranks; ++owner)
+            expect(rank, chunk_of(data, owner, ranks), owner);
+          break;
+        case Collective::Broadcast:
+          expect(rank, data, contract_.root);
+          break;
+      }
     }
   }
 
  private:
+  static constexpr Rank kAllRanks = -1;
+
   IntervalMap<Content>& contents(Rank rank, std::uint32_t buffer) {
     return contents_[static_cast<std::size_t>(rank) * unrolled_.schedule().buffers.size() + buffer];
   }
@@ -91,7 +111,7 @@ class SymbolicRun {
   void compute(StepId id, const Step& step) {
     const Rank rank = rank_of(id);
     if (step.from.count > 0 && step.from.buffer == contract_.buffer) {
-      const std::string fault = first_fault(rank, step.from);
+      const std::string fault = first_fault(rank, step.from, kAllRanks);
       if (!fault.empty()) findings_.add(id, "reads what is not reduced: " + fault);
     }
     if (step.into.count == 0) return;
@@ -155,19 +175,20 @@ class SymbolicRun {
     return {};
   }
 
-  /// What is wrong first with a slice of the contract's buffer that is to be reduced, if anything.
-  std::string first_fault(Rank rank, const Slice& slice) {
+  /// What is wrong first with a slice of the contract's buffer, if anything: it should hold what
+  /// `source` had, or the sum over all ranks.
+  std::string first_fault(Rank rank, const Slice& slice, Rank source) {
     std::string fault;
+    const bool sums = source == kAllRanks;
     contents(rank, slice.buffer)
         .visit(slice.first, slice.end(),
                [&](std::uint64_t first, std::uint64_t end, const Content& content) {
                  if (!fault.empty()) return;
                  std::string what;
-                 if (!sets_.is_complete(content.set))
-                   what = sets_.fault(content.set);
+                 if (sums ? !sets_.is_complete(content.set) : content.set != sets_.own(source))
+                   what = sums ? sets_.fault(content.set) : sets_.fault(content.set, source);
                  else if (content.shift != 0)
-                   what = "holds the sums of the elements " + std::to_string(content.shift) +
-                          " further on";
+                   what = "holds the elements " + std::to_string(content.shift) + " further on";
                  if (!what.empty())
                    fault = name(slice.buffer, first, end) + " on rank " + std::to_string(rank) +
                            " " + what;

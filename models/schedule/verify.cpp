@@ -34,6 +34,9 @@ void check_frame(const Unrolled& unrolled, const Contract& contract, Findings& f
       findings.add_general(-1, "two buffers have the name " + buffer.name);
   if (contract.slice.buffer != contract.buffer || !is_inside(schedule, contract.slice))
     findings.add_general(-1, "the slice of the contract is not inside its buffer");
+  if (contract.root < 0 || contract.root >= schedule.ranks)
+    findings.add_general(-1, "the root of the contract is rank " + std::to_string(contract.root) +
+                                 ", and there are " + std::to_string(schedule.ranks) + " ranks");
   for (const Section& section : unrolled.sections()) {
     const Fragment& fragment = schedule.fragments[section.fragment];
     const auto complain = [&](const std::string& what) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "models/schedule/collective.h"
 #include "models/schedule/schedule.h"
 
 namespace lockstep::schedule {
@@ -16,9 +17,11 @@ struct Contract {
   /// Where the buffer's own contributions come from: at the start it holds them (a collective
   /// alone), or Compute steps write them (a training iteration: backward).
   bool holds_contributions_at_start = true;
-  /// At the end (or, in a training iteration, when a Compute step reads them) every element of
-  /// `slice` holds every rank's contribution exactly once, on every rank.
+  /// At the end `slice` holds what `collective` promises, a sum being every rank's contribution
+  /// exactly once. In a training iteration it holds the sums when a Compute step reads them, too.
   Slice slice;
+  Collective collective = Collective::AllReduce;
+  Rank root = 0;  // of a Broadcast
 };
 
 struct Violation {

@@ -76,16 +76,17 @@ Fragment all_reduce_fragment(const Job& job, const Iteration& iteration, const C
                              std::size_t index, Slice scratch) {
   const Bucket& bucket = iteration.buckets[index];
   const auto in_flight = static_cast<std::size_t>(job.buckets_in_flight);
-  const collectives::AllReduce all_reduce{
+  const collectives::Operation all_reduce{
       .ranks = job.ranks,
       .data = {kGradients, bucket.first, bucket.count},
       .scratch = scratch,
       .stream = static_cast<std::uint8_t>(index % in_flight),
-      .segment_elements = job.segment_bytes / bytes_of(schedule::ElementType::Float32)};
+      .segment_elements = job.segment_bytes / bytes_of(schedule::ElementType::Float32),
+      .groups = {}};
   Fragment fragment;
   fragment.name = "all-reduce " + std::to_string(index);
   fragment.bucket = static_cast<std::int32_t>(index);
-  fragment.steps = make_all_reduce(job.algorithm, all_reduce);
+  fragment.steps = make_steps(job.algorithm, all_reduce);
   const auto ready_layer = static_cast<std::size_t>(
       job.overlap ? bucket.first_layer : iteration.buckets.back().first_layer);
   fragment.after.push_back({0, chain.backward_of[ready_layer]});

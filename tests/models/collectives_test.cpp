@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Every all-reduce algorithm: proven, run in memory, and its bytes counted.
+// Every algorithm: proven, run in memory, and its bytes counted.
 #include "models/collectives/algorithm.h"
 
 #include <catch2/catch.hpp>
@@ -15,92 +15,132 @@ namespace {
 
 using schedule::Schedule;
 
-/// The element counts that algorithms trip over, and the segments that messages are cut into.
+/// The element counts that algorithms trip over.
 std::vector<std::uint64_t> counts_for(std::int32_t ranks) {
   const auto p = static_cast<std::uint64_t>(ranks);
   return {0, 1, p - 1, p, p + 1, 1000};
 }
-const std::vector<std::uint64_t> kSegments{0, 1, 7, 64};
 
-/// Calls visit(schedule, algorithm, ranks, count) for all of them.
-template <typename Visit>
-void for_all(std::int32_t most_ranks, Visit visit) {
-  for (const Algorithm algorithm : all_algorithms())
-    for (std::int32_t ranks = 1; ranks <= most_ranks; ++ranks)
-      for (const std::uint64_t count : counts_for(ranks))
-        for (const std::uint64_t segment : kSegments) {
-          if (segment == 1 && count > 100) continue;  // nothing new, but slow
-          INFO(name_of(algorithm) << ", " << ranks << " ranks, " << count
-                                  << " elements, segments of " << segment);
-          visit(all_reduce_schedule(algorithm, ranks, count, segment), algorithm, ranks, count);
-        }
+Operation operation_of(Collective collective, std::int32_t ranks, std::uint64_t count,
+                       std::uint64_t segment) {
+  Operation operation;
+  operation.collective = collective;
+  operation.ranks = ranks;
+  operation.data.count = count;
+  operation.segment_elements = segment;
+  operation.root = ranks / 2;
+  return operation;
 }
 
-std::string first_complaint(const Schedule& schedule, std::uint64_t count) {
-  const auto violations = schedule::verify(schedule, {.slice = {0, 0, count}});
+std::string text_of(Algorithm algorithm, const Operation& operation) {
+  return name_of(algorithm) + " " + name_of(operation.collective) + ", " +
+         std::to_string(operation.ranks) + " ranks, " + std::to_string(operation.data.count) +
+         " elements, segments of " + std::to_string(operation.segment_elements);
+}
+
+/// Calls visit(algorithm, operation) for every algorithm and all that it can do.
+template <typename Visit>
+void for_all(std::int32_t least_ranks, std::int32_t most_ranks,
+             std::initializer_list<std::uint64_t> segments, Visit visit) {
+  for (const Algorithm algorithm : all_algorithms())
+    for (const Collective collective : all_collectives())
+      for (std::int32_t ranks = least_ranks; ranks <= most_ranks; ++ranks)
+        for (const std::uint64_t count : counts_for(ranks))
+          for (const std::uint64_t segment : segments) {
+            if (!is_legal(algorithm, collective)) continue;
+            if (segment == 1 && count > 100) continue;  // nothing new, but slow
+            const Operation operation = operation_of(collective, ranks, count, segment);
+            INFO(text_of(algorithm, operation));
+            visit(algorithm, operation);
+          }
+}
+
+std::string first_complaint(Algorithm algorithm, const Operation& operation) {
+  const auto violations =
+      schedule::verify(make_schedule(algorithm, operation), contract_of(operation));
   return violations.empty() ? "" : violations.front().message;
+}
+
+/// Element i of rank r before: (r + 1)·(i mod 50 + 1). At most 17·50 = 850, so sums are exact.
+float contribution(Rank rank, std::uint64_t i) {
+  return static_cast<float>((rank + 1) * static_cast<int>(i % 50 + 1));
+}
+
+/// What the element should be afterwards, on a rank to which the collective promises something.
+float promised(const Operation& operation, std::uint64_t i) {
+  switch (operation.collective) {
+    case Collective::AllReduce:
+    case Collective::ReduceScatter:
+      break;
+    case Collective::AllGather:
+      for (Rank owner = 0;; ++owner)
+        if (i < chunk_of(operation.data, owner, operation.ranks).end())
+          return contribution(owner, i);
+    case Collective::Broadcast:
+      return contribution(operation.root, i);
+  }
+  // Σ (r + 1) over r < p is p(p + 1)/2.
+  return static_cast<float>(operation.ranks * (operation.ranks + 1) / 2 *
+                            static_cast<int>(i % 50 + 1));
 }
 
 }  // namespace
 
 TEST_CASE("collectives: every algorithm is proven, for any count and segment", "[collectives]") {
-  for_all(17, [](const Schedule& schedule, Algorithm, std::int32_t, std::uint64_t count) {
-    CHECK(first_complaint(schedule, count) == "");
+  for_all(1, 17, {0, 1, 7, 64}, [](Algorithm algorithm, const Operation& operation) {
+    CHECK(first_complaint(algorithm, operation) == "");
   });
 }
 
 TEST_CASE("collectives: every algorithm is proven up to 64 ranks", "[collectives]") {
-  for (const Algorithm algorithm : all_algorithms())
-    for (std::int32_t ranks = 18; ranks <= 64; ++ranks) {
-      std::vector<std::uint64_t> counts = counts_for(ranks);
-      counts.push_back(4099);
-      for (const std::uint64_t count : counts)
-        for (const std::uint64_t segment : {std::uint64_t{0}, std::uint64_t{24}}) {
-          INFO(name_of(algorithm) << ", " << ranks << " ranks, " << count
-                                  << " elements, segments of " << segment);
-          CHECK(first_complaint(all_reduce_schedule(algorithm, ranks, count, segment), count) ==
-                "");
-        }
-    }
+  for_all(18, 64, {0, 24}, [](Algorithm algorithm, const Operation& operation) {
+    CHECK(first_complaint(algorithm, operation) == "");
+  });
 }
 
-TEST_CASE("collectives: every rank ends with the sum, and each element counts once",
+TEST_CASE("collectives: every rank ends with what is promised, whatever the order of events",
           "[collectives]") {
-  for_all(17, [](const Schedule& schedule, Algorithm, std::int32_t ranks, std::uint64_t count) {
-    const std::uint64_t seed = 31 * static_cast<std::uint64_t>(ranks) + count;
+  for_all(1, 17, {0, 1, 7, 64}, [](Algorithm algorithm, const Operation& operation) {
+    const Schedule schedule = make_schedule(algorithm, operation);
+    const std::uint64_t count = operation.data.count;
+    const std::uint64_t seed = 31 * static_cast<std::uint64_t>(operation.ranks) + count;
     INFO("seed " << seed);
     support::InMemoryRun run(schedule, seed,
                              seed % 2 == 0 ? support::Sends::Eager : support::Sends::Rendezvous);
-    // Element i of rank r is (r + 1)·(i mod 50 + 1), at most 17·50 = 850: sums are exact.
-    for (Rank rank = 0; rank < ranks; ++rank)
+    for (Rank rank = 0; rank < operation.ranks; ++rank)
       for (std::uint64_t i = 0; i < count; ++i)
-        run.buffer(rank, 0)[i] = static_cast<float>((rank + 1) * static_cast<int>(i % 50 + 1));
+        run.buffer(rank, 0)[i] = contribution(rank, i);
     run.run();
-    // Σ (r + 1) over r < p is p(p + 1)/2.
-    std::vector<float> expected;
-    for (std::uint64_t i = 0; i < count; ++i)
-      expected.push_back(
-          static_cast<float>(ranks * (ranks + 1) / 2 * static_cast<int>(i % 50 + 1)));
-    for (Rank rank = 0; rank < ranks; ++rank)
-      CHECK(run.buffer(rank, 0) == expected);
+    for (Rank rank = 0; rank < operation.ranks; ++rank) {
+      const schedule::Slice slice = operation.collective == Collective::ReduceScatter
+                                        ? chunk_of(operation.data, rank, operation.ranks)
+                                        : operation.data;
+      std::uint64_t wrong = 0;
+      for (std::uint64_t i = slice.first; i < slice.end(); ++i)
+        wrong += run.buffer(rank, 0)[i] != promised(operation, i) ? 1 : 0;
+      CHECK(wrong == 0);
+    }
   });
 }
 
 TEST_CASE("collectives: all ranks hold the same bits, whatever the order of events",
           "[collectives]") {
-  for_all(17, [](const Schedule& schedule, Algorithm, std::int32_t ranks, std::uint64_t count) {
-    const std::uint64_t seed = 77 * static_cast<std::uint64_t>(ranks) + count;
+  for_all(1, 17, {0, 7, 64}, [](Algorithm algorithm, const Operation& operation) {
+    if (operation.collective != Collective::AllReduce) return;
+    const Schedule schedule = make_schedule(algorithm, operation);
+    const std::uint64_t count = operation.data.count;
+    const std::uint64_t seed = 77 * static_cast<std::uint64_t>(operation.ranks) + count;
     INFO("seed " << seed);
     std::vector<float> first;
     for (std::uint64_t order = 0; order < 2; ++order) {
       Random values(seed);
       support::InMemoryRun run(schedule, seed + order);
-      for (Rank rank = 0; rank < ranks; ++rank)
+      for (Rank rank = 0; rank < operation.ranks; ++rank)
         for (float& value : run.buffer(rank, 0))
           value = static_cast<float>(values.normal());
       run.run();
       if (order == 0) first = run.buffer(0, 0);
-      for (Rank rank = 0; rank < ranks; ++rank) {
+      for (Rank rank = 0; rank < operation.ranks; ++rank) {
         const std::vector<float>& result = run.buffer(rank, 0);
         REQUIRE(result.size() == first.size());
         CHECK((count == 0 || std::memcmp(result.data(), first.data(), count * sizeof(float)) == 0));
@@ -130,7 +170,7 @@ TEST_CASE("collectives: the ring sends 2(p−1)/p of the data, the least possibl
     const auto p = static_cast<std::uint64_t>(ranks);
     const std::uint64_t count = 60 * p;
     const std::uint64_t expected = 2 * (p - 1) * 60 * 4;
-    for (const std::uint64_t segment : kSegments) {
+    for (const std::uint64_t segment : {0, 1, 7, 64}) {
       const Schedule schedule = all_reduce_schedule(Algorithm::Ring, ranks, count, segment);
       support::InMemoryRun run(schedule, 1);
       run.run();
@@ -180,6 +220,17 @@ TEST_CASE("collectives: an algorithm is found by its name, and a near miss gets 
     CHECK(parse_algorithm(name_of(algorithm), "--algorithm") == algorithm);
   CHECK_THROWS_WITH(parse_algorithm("rign", "--algorithm"),
                     Catch::StartsWith("--algorithm: ") && Catch::Contains("\"ring\""));
+}
+
+TEST_CASE("collectives: what an algorithm cannot do is refused with those that can",
+          "[collectives]") {
+  for (const Collective collective : all_collectives())
+    CHECK(parse_collective(name_of(collective), "--collective") == collective);
+  check_legal(Algorithm::Ring, Collective::AllGather, "--algorithm");
+  CHECK_THROWS_WITH(
+      check_legal(Algorithm::RecursiveDoubling, Collective::ReduceScatter, "--algorithm"),
+      Catch::StartsWith("--algorithm: recursive-doubling is no algorithm for reduce-scatter, "
+                        "expected one of ring"));
 }
 
 }  // namespace lockstep::collectives

@@ -208,7 +208,7 @@ TEST_CASE("verify: what is summed must be there, and not be summed twice", "[ver
     lists[0][2].from = {0, 1, 4};
     lists[1][1].into = {0, 0, 4};
     CHECK(complaints(schedule_of(lists)) ==
-          Texts{"at the end, data[0, 4) on rank 1 holds the sums of the elements 1 further on"});
+          Texts{"at the end, data[0, 4) on rank 1 holds the elements 1 further on"});
   }
   SECTION("maxima") {
     lists[0][1].combine = Operator::Max;
@@ -258,6 +258,48 @@ TEST_CASE("verify: in a training iteration computations contribute and read", "[
                 "on rank 1 lacks ranks 0, 2",
                 "rank 2, update, step 0 (compute work 1): reads what is not reduced: data[0, 5) "
                 "on rank 2 lacks ranks 0, 1"});
+  }
+}
+
+TEST_CASE("verify: a contract asks of every rank what its collective promises", "[verify]") {
+  const auto contract = [](Collective collective) {
+    return Contract{.slice = kData, .collective = collective, .root = 1};
+  };
+  // Chunks of five elements on three ranks: [0, 2), [2, 4), [4, 5).
+  SECTION("reduce-scatter: the own chunk is a sum, the others do not matter") {
+    Lists lists = gather_and_scatter();
+    lists[0] = {receive(1, kData, Operator::Sum), after(receive(2, kData, Operator::Sum), {0}),
+                after(send(1, {0, 2, 2}), {1}), after(send(2, {0, 4, 1}), {1})};
+    lists[1][1].into = {0, 2, 2};
+    lists[2][1].into = {0, 4, 1};
+    CHECK(complaints(schedule_of(lists), contract(Collective::ReduceScatter)) == Texts{});
+    lists[0][3] = after(send(2, {0, 3, 1}), {1});
+    CHECK(complaints(schedule_of(lists), contract(Collective::ReduceScatter)) ==
+          Texts{"at the end, data[4, 5) on rank 2 holds the elements -1 further on"});
+  }
+  SECTION("all-gather: every chunk as its owner had it") {
+    const auto exchange = [](Rank to, Slice from, Slice into) {
+      return std::vector<Step>{send(to, from), receive(to, into, Operator::Replace)};
+    };
+    Schedule schedule =
+        schedule_of({exchange(1, {0, 0, 3}, {0, 3, 2}), exchange(0, {0, 3, 2}, {0, 0, 3})});
+    CHECK(complaints(schedule, contract(Collective::AllGather)) == Texts{});
+    schedule = schedule_of({exchange(1, {0, 0, 2}, {0, 3, 2}), exchange(0, {0, 3, 2}, {0, 0, 2})});
+    CHECK(complaints(schedule, contract(Collective::AllGather)) ==
+          Texts{"at the end, data[2, 3) on rank 1 is not what rank 0 had, but what rank 1 had"});
+  }
+  SECTION("broadcast: what the root had") {
+    const Lists lists{{receive(1, kData, Operator::Replace)},
+                      {send(0, kData), send(2, kData)},
+                      {receive(1, kData, Operator::Sum)}};
+    CHECK(
+        complaints(schedule_of(lists), contract(Collective::Broadcast)) ==
+        Texts{"at the end, data[0, 5) on rank 2 is not what rank 1 had, but what ranks 1, 2 had"});
+  }
+  SECTION("a root that is no rank") {
+    CHECK(complaints(schedule_of(gather_and_scatter()),
+                     {.slice = kData, .collective = Collective::Broadcast, .root = 3}) ==
+          Texts{"the root of the contract is rank 3, and there are 3 ranks"});
   }
 }
 

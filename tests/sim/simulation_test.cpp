@@ -46,9 +46,12 @@ TEST_CASE("simulation: all-reduce on an ideal network takes its closed form", "[
           // count is divisible. 1 ps for each round is left for rounding. Where ranks are folded
           // the form counts on Sends that are complete at once; if not, it is one round at most.
           const std::int64_t rounds = 2 * ranks;
-          const Time low =
-              collectives::closed_form(algorithm, ranks, count - count % per_rank, network);
-          Time high = collectives::closed_form(algorithm, ranks, count, network);
+          collectives::Operation operation;
+          operation.ranks = ranks;
+          operation.data.count = count - count % per_rank;
+          const Time low = collectives::closed_form(algorithm, operation, network);
+          operation.data.count = count;
+          Time high = collectives::closed_form(algorithm, operation, network);
           const bool folds = algorithm == collectives::Algorithm::RecursiveDoubling &&
                              !std::has_single_bit(static_cast<std::uint32_t>(ranks));
           if (folds && (window == 0 || overhead > 0))

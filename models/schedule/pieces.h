@@ -7,7 +7,7 @@
 
 #include "models/schedule/schedule.h"
 
-namespace lockstep::collectives {
+namespace lockstep::schedule {
 
 inline std::uint64_t ceiling_divide(std::uint64_t a, std::uint64_t b) {
   return (a + b - 1) / b;
@@ -21,12 +21,11 @@ inline std::uint32_t piece_count(std::uint64_t count, std::uint64_t largest) {
 
 /// Piece `index` of `pieces`, as even as it goes: the first count mod pieces of them are one
 /// element larger, and some are empty when there are fewer elements than pieces.
-inline schedule::Slice piece_of(const schedule::Slice& whole, std::uint64_t index,
-                                std::uint64_t pieces) {
+inline Slice piece_of(const Slice& whole, std::uint64_t index, std::uint64_t pieces) {
   if (pieces == 1) return whole;
   const std::uint64_t size = whole.count / pieces;
   const std::uint64_t larger = whole.count % pieces;
   return whole.part(index * size + std::min(index, larger), size + (index < larger ? 1 : 0));
 }
 
-}  // namespace lockstep::collectives
+}  // namespace lockstep::schedule
