@@ -2,13 +2,15 @@
 #include "models/collectives/algorithm.h"
 
 #include "models/base/errors.h"
+#include "models/collectives/halving_doubling.h"
 #include "models/collectives/recursive_doubling.h"
 #include "models/collectives/ring.h"
 
 namespace lockstep::collectives {
 
 const std::vector<Algorithm>& all_algorithms() {
-  static const std::vector<Algorithm> all{Algorithm::Ring, Algorithm::RecursiveDoubling};
+  static const std::vector<Algorithm> all{Algorithm::Ring, Algorithm::RecursiveDoubling,
+                                          Algorithm::HalvingDoubling};
   return all;
 }
 
@@ -24,6 +26,8 @@ std::string name_of(Algorithm algorithm) {
       return "ring";
     case Algorithm::RecursiveDoubling:
       return "recursive-doubling";
+    case Algorithm::HalvingDoubling:
+      return "halving-doubling";
   }
   return "";
 }
@@ -59,7 +63,9 @@ Collective parse_collective(const std::string& name, const std::string& where) {
 bool is_legal(Algorithm algorithm, Collective collective) {
   switch (algorithm) {
     case Algorithm::Ring:
+    case Algorithm::HalvingDoubling:
       return collective != Collective::Broadcast;
+      return collective == Collective::AllReduce || collective == Collective::Broadcast;
     case Algorithm::RecursiveDoubling:
       return collective == Collective::AllReduce;
   }
@@ -76,13 +82,7 @@ void check_legal(Algorithm algorithm, Collective collective, const std::string& 
 }
 
 std::uint64_t scratch_elements(Algorithm algorithm, std::uint64_t count) {
-  switch (algorithm) {
-    case Algorithm::Ring:
-      return 0;
-    case Algorithm::RecursiveDoubling:
-      return count;
-  }
-  return 0;
+  return algorithm == Algorithm::RecursiveDoubling ? count : 0;
 }
 
 std::shared_ptr<const schedule::StepSource> make_steps(Algorithm algorithm,
@@ -94,6 +94,8 @@ std::shared_ptr<const schedule::StepSource> make_steps(Algorithm algorithm,
       return make_ring(operation);
     case Algorithm::RecursiveDoubling:
       return make_recursive_doubling(operation);
+    case Algorithm::HalvingDoubling:
+      return make_halving_doubling(operation);
   }
   return nullptr;
 }
@@ -136,6 +138,8 @@ Time closed_form(Algorithm algorithm, const Operation& operation, const IdealNet
       return ring_closed_form(operation, network);
     case Algorithm::RecursiveDoubling:
       return recursive_doubling_closed_form(operation, network);
+    case Algorithm::HalvingDoubling:
+      return halving_doubling_closed_form(operation, network);
   }
   return {};
 }

@@ -16,7 +16,11 @@ namespace lockstep::collectives {
 
 using schedule::Collective;
 
-enum class Algorithm : std::uint8_t { Ring, RecursiveDoubling };
+enum class Algorithm : std::uint8_t {
+  Ring,
+  RecursiveDoubling,
+  HalvingDoubling,
+};
 
 /// "ring", "recursive-doubling": as the command line and the job file spell it.
 std::string name_of(Algorithm algorithm);
@@ -43,7 +47,6 @@ struct Operation {
   /// A message carries at most this many elements; 0 = no bound.
   std::uint64_t segment_elements = 0;
 
-  /// Hierarchical: the group of each rank, numbered from 0 without gaps; empty = one group.
   std::vector<std::int32_t> groups;
   /// Parameter server: ranks 0 … servers−1 serve; 0 = all of them.
   std::int32_t servers = 0;

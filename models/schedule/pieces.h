@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 
 #include "models/schedule/schedule.h"
 
@@ -27,5 +28,35 @@ inline Slice piece_of(const Slice& whole, std::uint64_t index, std::uint64_t pie
   const std::uint64_t larger = whole.count % pieces;
   return whole.part(index * size + std::min(index, larger), size + (index < larger ? 1 : 0));
 }
+
+/// Which of the pieces of `count` elements holds element `offset`.
+inline std::uint64_t piece_at(std::uint64_t count, std::uint64_t offset, std::uint64_t pieces) {
+  const std::uint64_t size = count / pieces;
+  const std::uint64_t larger = count % pieces;
+  const std::uint64_t in_larger = larger * (size + 1);  // elements
+  return offset < in_larger ? offset / (size + 1) : larger + (offset - in_larger) / size;
+}
+
+/// A slice cut into segments, as few and as even as it goes; none when it is empty.
+class Segments {
+ public:
+  Segments(const Slice& whole, std::uint64_t largest)
+      : whole_(whole), size_(whole.count == 0 ? 0 : piece_count(whole.count, largest)) {}
+
+  std::uint32_t size() const { return size_; }
+  Slice operator[](std::uint32_t index) const { return piece_of(whole_, index, size_); }
+
+  /// The last of the segments that touches `other`, a slice of the same buffer.
+  std::optional<std::uint32_t> last_touching(const Slice& other) const {
+    const std::uint64_t first = std::max(whole_.first, other.first);
+    const std::uint64_t end = std::min(whole_.end(), other.end());
+    if (first >= end) return std::nullopt;
+    return static_cast<std::uint32_t>(piece_at(whole_.count, end - 1 - whole_.first, size_));
+  }
+
+ private:
+  Slice whole_;
+  std::uint32_t size_;
+};
 
 }  // namespace lockstep::schedule

@@ -9,55 +9,33 @@
 #include "models/schedule/facts.h"
 #include "models/schedule/verify.h"
 #include "tests/support/in_memory.h"
+#include "tests/support/operations.h"
 
 namespace lockstep::collectives {
 namespace {
 
 using schedule::Schedule;
 
-/// The element counts that algorithms trip over.
-std::vector<std::uint64_t> counts_for(std::int32_t ranks) {
-  const auto p = static_cast<std::uint64_t>(ranks);
-  return {0, 1, p - 1, p, p + 1, 1000};
-}
+using support::Case;
 
-Operation operation_of(Collective collective, std::int32_t ranks, std::uint64_t count,
-                       std::uint64_t segment) {
-  Operation operation;
-  operation.collective = collective;
-  operation.ranks = ranks;
-  operation.data.count = count;
-  operation.segment_elements = segment;
-  operation.root = ranks / 2;
-  return operation;
-}
-
-std::string text_of(Algorithm algorithm, const Operation& operation) {
-  return name_of(algorithm) + " " + name_of(operation.collective) + ", " +
-         std::to_string(operation.ranks) + " ranks, " + std::to_string(operation.data.count) +
-         " elements, segments of " + std::to_string(operation.segment_elements);
-}
-
-/// Calls visit(algorithm, operation) for every algorithm and all that it can do.
+/// Calls visit(case) for every algorithm and all that it can do.
 template <typename Visit>
 void for_all(std::int32_t least_ranks, std::int32_t most_ranks,
              std::initializer_list<std::uint64_t> segments, Visit visit) {
-  for (const Algorithm algorithm : all_algorithms())
-    for (const Collective collective : all_collectives())
-      for (std::int32_t ranks = least_ranks; ranks <= most_ranks; ++ranks)
-        for (const std::uint64_t count : counts_for(ranks))
-          for (const std::uint64_t segment : segments) {
-            if (!is_legal(algorithm, collective)) continue;
-            if (segment == 1 && count > 100) continue;  // nothing new, but slow
-            const Operation operation = operation_of(collective, ranks, count, segment);
-            INFO(text_of(algorithm, operation));
-            visit(algorithm, operation);
-          }
+  for (std::int32_t ranks = least_ranks; ranks <= most_ranks; ++ranks)
+    for (const std::uint64_t count : support::counts_for(ranks))
+      for (const std::uint64_t segment : segments) {
+        if (segment == 1 && count > 100) continue;  // nothing new, but slow
+        for (const Case& one : support::cases_for(ranks, count, segment)) {
+          INFO(one.name());
+          visit(one);
+        }
+      }
 }
 
-std::string first_complaint(Algorithm algorithm, const Operation& operation) {
+std::string first_complaint(const Case& one) {
   const auto violations =
-      schedule::verify(make_schedule(algorithm, operation), contract_of(operation));
+      schedule::verify(make_schedule(one.algorithm, one.operation), contract_of(one.operation));
   return violations.empty() ? "" : violations.front().message;
 }
 
@@ -87,21 +65,18 @@ float promised(const Operation& operation, std::uint64_t i) {
 }  // namespace
 
 TEST_CASE("collectives: every algorithm is proven, for any count and segment", "[collectives]") {
-  for_all(1, 17, {0, 1, 7, 64}, [](Algorithm algorithm, const Operation& operation) {
-    CHECK(first_complaint(algorithm, operation) == "");
-  });
+  for_all(1, 17, {0, 1, 7, 64}, [](const Case& one) { CHECK(first_complaint(one) == ""); });
 }
 
 TEST_CASE("collectives: every algorithm is proven up to 64 ranks", "[collectives]") {
-  for_all(18, 64, {0, 24}, [](Algorithm algorithm, const Operation& operation) {
-    CHECK(first_complaint(algorithm, operation) == "");
-  });
+  for_all(18, 64, {0, 24}, [](const Case& one) { CHECK(first_complaint(one) == ""); });
 }
 
 TEST_CASE("collectives: every rank ends with what is promised, whatever the order of events",
           "[collectives]") {
-  for_all(1, 17, {0, 1, 7, 64}, [](Algorithm algorithm, const Operation& operation) {
-    const Schedule schedule = make_schedule(algorithm, operation);
+  for_all(1, 17, {0, 1, 7, 64}, [](const Case& one) {
+    const Operation& operation = one.operation;
+    const Schedule schedule = make_schedule(one.algorithm, operation);
     const std::uint64_t count = operation.data.count;
     const std::uint64_t seed = 31 * static_cast<std::uint64_t>(operation.ranks) + count;
     INFO("seed " << seed);
@@ -125,9 +100,10 @@ TEST_CASE("collectives: every rank ends with what is promised, whatever the orde
 
 TEST_CASE("collectives: all ranks hold the same bits, whatever the order of events",
           "[collectives]") {
-  for_all(1, 17, {0, 7, 64}, [](Algorithm algorithm, const Operation& operation) {
+  for_all(1, 17, {0, 7, 64}, [](const Case& one) {
+    const Operation& operation = one.operation;
     if (operation.collective != Collective::AllReduce) return;
-    const Schedule schedule = make_schedule(algorithm, operation);
+    const Schedule schedule = make_schedule(one.algorithm, operation);
     const std::uint64_t count = operation.data.count;
     const std::uint64_t seed = 77 * static_cast<std::uint64_t>(operation.ranks) + count;
     INFO("seed " << seed);
