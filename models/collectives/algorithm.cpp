@@ -2,6 +2,7 @@
 #include "models/collectives/algorithm.h"
 
 #include "models/base/errors.h"
+#include "models/collectives/bcube.h"
 #include "models/collectives/halving_doubling.h"
 #include "models/collectives/recursive_doubling.h"
 #include "models/collectives/ring.h"
@@ -10,7 +11,7 @@ namespace lockstep::collectives {
 
 const std::vector<Algorithm>& all_algorithms() {
   static const std::vector<Algorithm> all{Algorithm::Ring, Algorithm::RecursiveDoubling,
-                                          Algorithm::HalvingDoubling};
+                                          Algorithm::HalvingDoubling, Algorithm::Bcube};
   return all;
 }
 
@@ -28,6 +29,8 @@ std::string name_of(Algorithm algorithm) {
       return "recursive-doubling";
     case Algorithm::HalvingDoubling:
       return "halving-doubling";
+    case Algorithm::Bcube:
+      return "bcube";
   }
   return "";
 }
@@ -64,6 +67,7 @@ bool is_legal(Algorithm algorithm, Collective collective) {
   switch (algorithm) {
     case Algorithm::Ring:
     case Algorithm::HalvingDoubling:
+    case Algorithm::Bcube:
       return collective != Collective::Broadcast;
       return collective == Collective::AllReduce || collective == Collective::Broadcast;
     case Algorithm::RecursiveDoubling:
@@ -96,6 +100,8 @@ std::shared_ptr<const schedule::StepSource> make_steps(Algorithm algorithm,
       return make_recursive_doubling(operation);
     case Algorithm::HalvingDoubling:
       return make_halving_doubling(operation);
+    case Algorithm::Bcube:
+      return make_bcube(operation);
   }
   return nullptr;
 }
@@ -140,6 +146,8 @@ Time closed_form(Algorithm algorithm, const Operation& operation, const IdealNet
       return recursive_doubling_closed_form(operation, network);
     case Algorithm::HalvingDoubling:
       return halving_doubling_closed_form(operation, network);
+    case Algorithm::Bcube:
+      return bcube_closed_form(operation, network);
   }
   return {};
 }

@@ -20,6 +20,7 @@ enum class Algorithm : std::uint8_t {
   Ring,
   RecursiveDoubling,
   HalvingDoubling,
+  Bcube,
 };
 
 /// "ring", "recursive-doubling": as the command line and the job file spell it.
