@@ -3,6 +3,7 @@
 
 #include "models/base/errors.h"
 #include "models/collectives/bcube.h"
+#include "models/collectives/binomial_tree.h"
 #include "models/collectives/halving_doubling.h"
 #include "models/collectives/recursive_doubling.h"
 #include "models/collectives/ring.h"
@@ -11,7 +12,8 @@ namespace lockstep::collectives {
 
 const std::vector<Algorithm>& all_algorithms() {
   static const std::vector<Algorithm> all{Algorithm::Ring, Algorithm::RecursiveDoubling,
-                                          Algorithm::HalvingDoubling, Algorithm::Bcube};
+                                          Algorithm::HalvingDoubling, Algorithm::BinomialTree,
+                                          Algorithm::Bcube};
   return all;
 }
 
@@ -29,6 +31,8 @@ std::string name_of(Algorithm algorithm) {
       return "recursive-doubling";
     case Algorithm::HalvingDoubling:
       return "halving-doubling";
+    case Algorithm::BinomialTree:
+      return "binomial-tree";
     case Algorithm::Bcube:
       return "bcube";
   }
@@ -69,6 +73,7 @@ bool is_legal(Algorithm algorithm, Collective collective) {
     case Algorithm::HalvingDoubling:
     case Algorithm::Bcube:
       return collective != Collective::Broadcast;
+    case Algorithm::BinomialTree:
       return collective == Collective::AllReduce || collective == Collective::Broadcast;
     case Algorithm::RecursiveDoubling:
       return collective == Collective::AllReduce;
@@ -100,6 +105,8 @@ std::shared_ptr<const schedule::StepSource> make_steps(Algorithm algorithm,
       return make_recursive_doubling(operation);
     case Algorithm::HalvingDoubling:
       return make_halving_doubling(operation);
+    case Algorithm::BinomialTree:
+      return make_binomial_tree(operation);
     case Algorithm::Bcube:
       return make_bcube(operation);
   }
@@ -146,6 +153,8 @@ Time closed_form(Algorithm algorithm, const Operation& operation, const IdealNet
       return recursive_doubling_closed_form(operation, network);
     case Algorithm::HalvingDoubling:
       return halving_doubling_closed_form(operation, network);
+    case Algorithm::BinomialTree:
+      return binomial_tree_closed_form(operation, network);
     case Algorithm::Bcube:
       return bcube_closed_form(operation, network);
   }

@@ -20,6 +20,7 @@ enum class Algorithm : std::uint8_t {
   Ring,
   RecursiveDoubling,
   HalvingDoubling,
+  BinomialTree,
   Bcube,
 };
 
