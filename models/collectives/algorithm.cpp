@@ -4,6 +4,7 @@
 #include "models/base/errors.h"
 #include "models/collectives/bcube.h"
 #include "models/collectives/binomial_tree.h"
+#include "models/collectives/double_tree.h"
 #include "models/collectives/halving_doubling.h"
 #include "models/collectives/recursive_doubling.h"
 #include "models/collectives/ring.h"
@@ -11,9 +12,9 @@
 namespace lockstep::collectives {
 
 const std::vector<Algorithm>& all_algorithms() {
-  static const std::vector<Algorithm> all{Algorithm::Ring, Algorithm::RecursiveDoubling,
-                                          Algorithm::HalvingDoubling, Algorithm::BinomialTree,
-                                          Algorithm::Bcube};
+  static const std::vector<Algorithm> all{
+      Algorithm::Ring,         Algorithm::RecursiveDoubling, Algorithm::HalvingDoubling,
+      Algorithm::BinomialTree, Algorithm::DoubleTree,        Algorithm::Bcube};
   return all;
 }
 
@@ -33,6 +34,8 @@ std::string name_of(Algorithm algorithm) {
       return "halving-doubling";
     case Algorithm::BinomialTree:
       return "binomial-tree";
+    case Algorithm::DoubleTree:
+      return "double-tree";
     case Algorithm::Bcube:
       return "bcube";
   }
@@ -74,6 +77,7 @@ bool is_legal(Algorithm algorithm, Collective collective) {
     case Algorithm::Bcube:
       return collective != Collective::Broadcast;
     case Algorithm::BinomialTree:
+    case Algorithm::DoubleTree:
       return collective == Collective::AllReduce || collective == Collective::Broadcast;
     case Algorithm::RecursiveDoubling:
       return collective == Collective::AllReduce;
@@ -107,6 +111,8 @@ std::shared_ptr<const schedule::StepSource> make_steps(Algorithm algorithm,
       return make_halving_doubling(operation);
     case Algorithm::BinomialTree:
       return make_binomial_tree(operation);
+    case Algorithm::DoubleTree:
+      return make_double_tree(operation);
     case Algorithm::Bcube:
       return make_bcube(operation);
   }
@@ -155,6 +161,8 @@ Time closed_form(Algorithm algorithm, const Operation& operation, const IdealNet
       return halving_doubling_closed_form(operation, network);
     case Algorithm::BinomialTree:
       return binomial_tree_closed_form(operation, network);
+    case Algorithm::DoubleTree:
+      return double_tree_closed_form(operation, network);
     case Algorithm::Bcube:
       return bcube_closed_form(operation, network);
   }

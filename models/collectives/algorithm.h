@@ -21,6 +21,7 @@ enum class Algorithm : std::uint8_t {
   RecursiveDoubling,
   HalvingDoubling,
   BinomialTree,
+  DoubleTree,
   Bcube,
 };
 
