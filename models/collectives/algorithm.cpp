@@ -6,6 +6,7 @@
 #include "models/collectives/binomial_tree.h"
 #include "models/collectives/double_tree.h"
 #include "models/collectives/halving_doubling.h"
+#include "models/collectives/parameter_server.h"
 #include "models/collectives/recursive_doubling.h"
 #include "models/collectives/ring.h"
 
@@ -13,8 +14,9 @@ namespace lockstep::collectives {
 
 const std::vector<Algorithm>& all_algorithms() {
   static const std::vector<Algorithm> all{
-      Algorithm::Ring,         Algorithm::RecursiveDoubling, Algorithm::HalvingDoubling,
-      Algorithm::BinomialTree, Algorithm::DoubleTree,        Algorithm::Bcube};
+      Algorithm::Ring,           Algorithm::RecursiveDoubling, Algorithm::HalvingDoubling,
+      Algorithm::BinomialTree,   Algorithm::DoubleTree,        Algorithm::Bcube,
+      Algorithm::ParameterServer};
   return all;
 }
 
@@ -38,6 +40,8 @@ std::string name_of(Algorithm algorithm) {
       return "double-tree";
     case Algorithm::Bcube:
       return "bcube";
+    case Algorithm::ParameterServer:
+      return "parameter-server";
   }
   return "";
 }
@@ -80,6 +84,7 @@ bool is_legal(Algorithm algorithm, Collective collective) {
     case Algorithm::DoubleTree:
       return collective == Collective::AllReduce || collective == Collective::Broadcast;
     case Algorithm::RecursiveDoubling:
+    case Algorithm::ParameterServer:
       return collective == Collective::AllReduce;
   }
   return false;
@@ -115,6 +120,8 @@ std::shared_ptr<const schedule::StepSource> make_steps(Algorithm algorithm,
       return make_double_tree(operation);
     case Algorithm::Bcube:
       return make_bcube(operation);
+    case Algorithm::ParameterServer:
+      return make_parameter_server(operation);
   }
   return nullptr;
 }
@@ -165,6 +172,8 @@ Time closed_form(Algorithm algorithm, const Operation& operation, const IdealNet
       return double_tree_closed_form(operation, network);
     case Algorithm::Bcube:
       return bcube_closed_form(operation, network);
+    case Algorithm::ParameterServer:
+      return parameter_server_closed_form(operation, network);
   }
   return {};
 }

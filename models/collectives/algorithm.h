@@ -23,6 +23,7 @@ enum class Algorithm : std::uint8_t {
   BinomialTree,
   DoubleTree,
   Bcube,
+  ParameterServer,
 };
 
 /// "ring", "recursive-doubling": as the command line and the job file spell it.

@@ -50,6 +50,7 @@ void Progress::open(std::uint32_t fragment) {
   window.nodes.resize(capacity);
   window.incomplete.resize(rounds);
   window.channels.clear();
+  window.channel = 0;
   advance(fragment);
 }
 
@@ -126,10 +127,14 @@ void Progress::link(std::uint32_t fragment, StepIndex index, std::uint32_t posit
   if (node.waiting_for == 0) make_ready(fragment, index, step.lane);
 }
 
-/// 1 if the step must wait for the start of the one before it on its channel, else 0.
+/// 1 if the step must wait for the start of the one before it on its channel, else 0. Fragments go
+/// through their channels in turn, so the search goes on where the last one ended.
 std::uint32_t Progress::wait_for_channel(Window& window, StepIndex index, std::uint32_t position) {
   const Step& step = window.steps[position];
-  for (Channel& channel : window.channels) {
+  const std::size_t known = window.channels.size();
+  for (std::size_t looked_at = 0; looked_at < known; ++looked_at) {
+    if (++window.channel == known) window.channel = 0;
+    Channel& channel = window.channels[window.channel];
     if (channel.peer != step.target || channel.stream != step.stream || channel.verb != step.verb)
       continue;
     const StepIndex before = std::exchange(channel.last, index);
@@ -139,6 +144,7 @@ std::uint32_t Progress::wait_for_channel(Window& window, StepIndex index, std::u
     other.channel_successor = position;
     return 1;
   }
+  window.channel = known;
   window.channels.push_back({step.target, step.stream, step.verb, index});
   return 0;
 }

@@ -83,6 +83,7 @@ class Progress {
     std::vector<Node> nodes;
     std::vector<std::uint32_t> incomplete;  // steps of each round in flight
     std::vector<Channel> channels;
+    std::size_t channel = 0;  // the one found last
 
     /// Where step `index` of a round in flight stands, and the other way round.
     std::uint32_t position(StepIndex index) const {

@@ -14,6 +14,8 @@ std::string Case::name() const {
                      std::to_string(operation.ranks) + " ranks, " +
                      std::to_string(operation.data.count) + " elements, segments of " +
                      std::to_string(operation.segment_elements);
+  if (algorithm == Algorithm::ParameterServer)
+    text += ", " + std::to_string(operation.servers) + " servers";
   if (operation.collective == Collective::Broadcast)
     text += ", root " + std::to_string(operation.root);
   for (std::size_t rank = 0; rank < operation.groups.size(); ++rank)
@@ -31,7 +33,12 @@ std::vector<Case> cases_for(std::int32_t ranks, std::uint64_t count, std::uint64
       operation.ranks = ranks;
       operation.data.count = count;
       operation.segment_elements = segment;
-      if (collective == Collective::Broadcast) {
+      if (algorithm == Algorithm::ParameterServer) {
+        for (const std::int32_t servers : std::set{0, 1, (ranks + 1) / 2, ranks - 1}) {
+          operation.servers = servers;
+          cases.push_back({algorithm, operation});
+        }
+      } else if (collective == Collective::Broadcast) {
         for (const Rank root : std::set{0, ranks / 2, ranks - 1}) {
           operation.root = root;
           cases.push_back({algorithm, operation});
