@@ -6,6 +6,7 @@
 #include "models/collectives/binomial_tree.h"
 #include "models/collectives/double_tree.h"
 #include "models/collectives/halving_doubling.h"
+#include "models/collectives/hierarchical.h"
 #include "models/collectives/parameter_server.h"
 #include "models/collectives/recursive_doubling.h"
 #include "models/collectives/ring.h"
@@ -14,9 +15,9 @@ namespace lockstep::collectives {
 
 const std::vector<Algorithm>& all_algorithms() {
   static const std::vector<Algorithm> all{
-      Algorithm::Ring,           Algorithm::RecursiveDoubling, Algorithm::HalvingDoubling,
-      Algorithm::BinomialTree,   Algorithm::DoubleTree,        Algorithm::Bcube,
-      Algorithm::ParameterServer};
+      Algorithm::Ring,         Algorithm::RecursiveDoubling, Algorithm::HalvingDoubling,
+      Algorithm::BinomialTree, Algorithm::DoubleTree,        Algorithm::Hierarchical,
+      Algorithm::Bcube,        Algorithm::ParameterServer};
   return all;
 }
 
@@ -38,6 +39,8 @@ std::string name_of(Algorithm algorithm) {
       return "binomial-tree";
     case Algorithm::DoubleTree:
       return "double-tree";
+    case Algorithm::Hierarchical:
+      return "hierarchical";
     case Algorithm::Bcube:
       return "bcube";
     case Algorithm::ParameterServer:
@@ -84,6 +87,7 @@ bool is_legal(Algorithm algorithm, Collective collective) {
     case Algorithm::DoubleTree:
       return collective == Collective::AllReduce || collective == Collective::Broadcast;
     case Algorithm::RecursiveDoubling:
+    case Algorithm::Hierarchical:
     case Algorithm::ParameterServer:
       return collective == Collective::AllReduce;
   }
@@ -118,6 +122,8 @@ std::shared_ptr<const schedule::StepSource> make_steps(Algorithm algorithm,
       return make_binomial_tree(operation);
     case Algorithm::DoubleTree:
       return make_double_tree(operation);
+    case Algorithm::Hierarchical:
+      return make_hierarchical(operation);
     case Algorithm::Bcube:
       return make_bcube(operation);
     case Algorithm::ParameterServer:
@@ -170,6 +176,8 @@ Time closed_form(Algorithm algorithm, const Operation& operation, const IdealNet
       return binomial_tree_closed_form(operation, network);
     case Algorithm::DoubleTree:
       return double_tree_closed_form(operation, network);
+    case Algorithm::Hierarchical:
+      return hierarchical_closed_form(operation, network);
     case Algorithm::Bcube:
       return bcube_closed_form(operation, network);
     case Algorithm::ParameterServer:

@@ -22,6 +22,7 @@ enum class Algorithm : std::uint8_t {
   HalvingDoubling,
   BinomialTree,
   DoubleTree,
+  Hierarchical,
   Bcube,
   ParameterServer,
 };
@@ -51,6 +52,7 @@ struct Operation {
   /// A message carries at most this many elements; 0 = no bound.
   std::uint64_t segment_elements = 0;
 
+  /// Hierarchical: the group of each rank, numbered from 0 without gaps; empty = one group.
   std::vector<std::int32_t> groups;
   /// Parameter server: ranks 0 … servers−1 serve; 0 = all of them.
   std::int32_t servers = 0;

@@ -9,6 +9,34 @@ using collectives::Algorithm;
 using collectives::Collective;
 using collectives::Operation;
 
+namespace {
+
+std::int32_t rounded_up_root(std::int32_t ranks) {
+  std::int32_t root = 1;
+  while (root * root < ranks)
+    ++root;
+  return root;
+}
+
+/// Each division into groups is there once.
+std::set<std::vector<std::int32_t>> divisions(std::int32_t ranks) {
+  std::set<std::vector<std::int32_t>> all{{}};
+  all.insert(consecutive_groups(ranks, rounded_up_root(ranks)));  // the last one may be smaller
+  all.insert(consecutive_groups(ranks, 1));
+  std::vector<std::int32_t> dealt;    // round robin, as scattered ranks are
+  std::vector<std::int32_t> growing;  // sizes 1, 2, 3, …
+  for (Rank rank = 0, left = 1, group = 0; rank < ranks; ++rank) {
+    dealt.push_back(rank % std::min(3, ranks));
+    growing.push_back(group);
+    if (--left == 0) left = ++group + 1;
+  }
+  all.insert(dealt);
+  all.insert(growing);
+  return all;
+}
+
+}  // namespace
+
 std::string Case::name() const {
   std::string text = name_of(algorithm) + " " + name_of(operation.collective) + ", " +
                      std::to_string(operation.ranks) + " ranks, " +
@@ -33,7 +61,12 @@ std::vector<Case> cases_for(std::int32_t ranks, std::uint64_t count, std::uint64
       operation.ranks = ranks;
       operation.data.count = count;
       operation.segment_elements = segment;
-      if (algorithm == Algorithm::ParameterServer) {
+      if (algorithm == Algorithm::Hierarchical) {
+        for (const std::vector<std::int32_t>& groups : divisions(ranks)) {
+          operation.groups = groups;
+          cases.push_back({algorithm, operation});
+        }
+      } else if (algorithm == Algorithm::ParameterServer) {
         for (const std::int32_t servers : std::set{0, 1, (ranks + 1) / 2, ranks - 1}) {
           operation.servers = servers;
           cases.push_back({algorithm, operation});
