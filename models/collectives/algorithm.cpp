@@ -10,14 +10,20 @@
 #include "models/collectives/parameter_server.h"
 #include "models/collectives/recursive_doubling.h"
 #include "models/collectives/ring.h"
+#include "models/collectives/torus.h"
 
 namespace lockstep::collectives {
 
 const std::vector<Algorithm>& all_algorithms() {
-  static const std::vector<Algorithm> all{
-      Algorithm::Ring,         Algorithm::RecursiveDoubling, Algorithm::HalvingDoubling,
-      Algorithm::BinomialTree, Algorithm::DoubleTree,        Algorithm::Hierarchical,
-      Algorithm::Bcube,        Algorithm::ParameterServer};
+  static const std::vector<Algorithm> all{Algorithm::Ring,
+                                          Algorithm::RecursiveDoubling,
+                                          Algorithm::HalvingDoubling,
+                                          Algorithm::BinomialTree,
+                                          Algorithm::DoubleTree,
+                                          Algorithm::Hierarchical,
+                                          Algorithm::Torus,
+                                          Algorithm::Bcube,
+                                          Algorithm::ParameterServer};
   return all;
 }
 
@@ -41,6 +47,8 @@ std::string name_of(Algorithm algorithm) {
       return "double-tree";
     case Algorithm::Hierarchical:
       return "hierarchical";
+    case Algorithm::Torus:
+      return "torus";
     case Algorithm::Bcube:
       return "bcube";
     case Algorithm::ParameterServer:
@@ -88,6 +96,7 @@ bool is_legal(Algorithm algorithm, Collective collective) {
       return collective == Collective::AllReduce || collective == Collective::Broadcast;
     case Algorithm::RecursiveDoubling:
     case Algorithm::Hierarchical:
+    case Algorithm::Torus:
     case Algorithm::ParameterServer:
       return collective == Collective::AllReduce;
   }
@@ -124,6 +133,8 @@ std::shared_ptr<const schedule::StepSource> make_steps(Algorithm algorithm,
       return make_double_tree(operation);
     case Algorithm::Hierarchical:
       return make_hierarchical(operation);
+    case Algorithm::Torus:
+      return make_torus(operation);
     case Algorithm::Bcube:
       return make_bcube(operation);
     case Algorithm::ParameterServer:
@@ -178,6 +189,8 @@ Time closed_form(Algorithm algorithm, const Operation& operation, const IdealNet
       return double_tree_closed_form(operation, network);
     case Algorithm::Hierarchical:
       return hierarchical_closed_form(operation, network);
+    case Algorithm::Torus:
+      return torus_closed_form(operation, network);
     case Algorithm::Bcube:
       return bcube_closed_form(operation, network);
     case Algorithm::ParameterServer:

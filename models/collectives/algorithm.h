@@ -23,6 +23,7 @@ enum class Algorithm : std::uint8_t {
   BinomialTree,
   DoubleTree,
   Hierarchical,
+  Torus,
   Bcube,
   ParameterServer,
 };
