@@ -36,5 +36,9 @@ int run_calibrate(const Arguments& arguments);
 int run_simulate(const Arguments& arguments);
 int run_train(const Arguments& arguments);
 int run_compare(const Arguments& arguments);
+int run_bench(const Arguments& arguments);
+
+/// The benchmarks, likewise.
+int run_bench_allreduce(const Arguments& arguments);
 
 }  // namespace lockstep::cli

@@ -22,6 +22,7 @@ constexpr Subcommand kSubcommands[] = {
     {"simulate", "predict a training job", run_simulate},
     {"train", "train for real: on this machine, or as one rank of several machines", run_train},
     {"compare", "predicted against measured, item by item", run_compare},
+    {"bench", "measure all-reduces", run_bench},
 };
 
 void print_usage() {

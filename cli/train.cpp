@@ -8,16 +8,14 @@
 #include "cli/command_line.h"
 #include "cli/job_options.h"
 #include "cli/prediction.h"
+#include "cli/rank_flags.h"
 #include "cli/training_run.h"
 #include "exec/data/idx.h"
-#include "exec/launch/local_launch.h"
 #include "models/base/errors.h"
 
 namespace lockstep::cli {
 
 namespace {
-
-constexpr double kDefaultTimeout = 5;
 
 options::options_description train_flags() {
   options::options_description flags(
@@ -29,34 +27,13 @@ options::options_description train_flags() {
   add("help", "this text");
   add("epochs", options::value<std::string>(),
       "instead of --iterations: passes over the images (default 1)");
-  add("rank", options::value<std::string>(), "which rank this process is");
-  add("rendezvous", options::value<std::string>(), "HOST:PORT where rank 0 listens");
-  add("secret-file", options::value<std::string>(),
-      "what all ranks know and strangers do not; the same content everywhere");
-  add("timeout", options::value<std::string>(),
-      "seconds of silence after which a rank is lost (default 5)");
-  add("rendezvous-timeout", options::value<std::string>(),
-      "seconds for all ranks to come (default 30; --timeout if that is given)");
   add("replica-check", options::value<std::string>(),
       "compare all ranks' parameters every so many iterations (default 50, 0 = never)");
-  add("no-binding",
-      "let the kernel choose processors; else ranks that share a host each keep to a part of them");
   add("save-parameters", options::value<std::string>(), "write them as a safetensors file");
+  add_rank_options(flags);
   add_result_options(flags);
   add_job_options(flags);
   return flags;
-}
-
-/// What the launcher hands to the ranks that it starts.
-options::options_description launcher_flags() {
-  options::options_description flags;
-  flags.add_options()("secret-fd", options::value<std::string>())("rendezvous-fd",
-                                                                  options::value<std::string>());
-  return flags;
-}
-
-double timeout_of(const options::variables_map& values, const char* flag, double fallback) {
-  return values.count(flag) ? number(values, flag, 0.1, 86400) : fallback;
 }
 
 /// The job with everything loaded and the number of iterations settled.
@@ -78,53 +55,6 @@ ResolvedJob resolve_for_training(const options::variables_map& values) {
   }
   resolved.job = job;
   return resolved;
-}
-
-exec::RankOptions rank_options(const options::variables_map& values, std::int32_t ranks) {
-  exec::RankOptions rank;
-  rank.ranks = ranks;
-  rank.timeout_seconds = timeout_of(values, "timeout", kDefaultTimeout);
-  rank.rendezvous_timeout_seconds =
-      timeout_of(values, "rendezvous-timeout", values.count("timeout") ? rank.timeout_seconds : 30);
-  if (values.count("rank"))
-    rank.rank = static_cast<Rank>(whole_number(values, "rank", 0, ranks - 1));
-  if (values.count("secret-file"))
-    rank.secret = exec::load_secret(values["secret-file"].as<std::string>());
-  if (values.count("secret-fd")) {
-    rank.secret =
-        exec::read_secret(static_cast<int>(whole_number(values, "secret-fd", 0, 1 << 20)));
-    rank.loopback_only = true;
-  }
-  if (values.count("rendezvous-fd"))
-    rank.listening_socket = static_cast<int>(whole_number(values, "rendezvous-fd", 0, 1 << 20));
-  if (!values.count("rendezvous")) return rank;
-  const std::string where = values["rendezvous"].as<std::string>();
-  const std::size_t colon = where.rfind(':');
-  const std::string port = colon == std::string::npos ? "" : where.substr(colon + 1);
-  if (colon == 0 || port.empty() || port.size() > 5 ||
-      port.find_first_not_of("0123456789") != std::string::npos || std::stoi(port) > 65535)
-    throw ConfigError("--rendezvous",
-                      "expected HOST:PORT such as 192.0.2.1:4711, is \"" + where + "\"");
-  rank.host = where.substr(0, colon);
-  if (rank.host.size() > 2 && rank.host.front() == '[' && rank.host.back() == ']')
-    rank.host = rank.host.substr(1, rank.host.size() - 2);
-  rank.port = static_cast<std::uint16_t>(std::stoi(port));
-  return rank;
-}
-
-/// Starts one process per rank with the arguments of this one. --ranks is the launcher's to give.
-int launch(const Arguments& arguments, const options::variables_map& values, std::int32_t ranks) {
-  exec::LocalLaunch launch;
-  launch.ranks = ranks;
-  launch.timeout_seconds = timeout_of(values, "timeout", kDefaultTimeout);
-  launch.arguments.push_back("train");
-  for (std::size_t i = 0; i < arguments.size(); ++i) {
-    if (arguments[i] == "--ranks")
-      ++i;
-    else if (!arguments[i].starts_with("--ranks="))
-      launch.arguments.push_back(arguments[i]);
-  }
-  return exec::launch_local_ranks(launch);
 }
 
 void write_outcome(const options::variables_map& values, TrainingOutcome& outcome,
@@ -177,7 +107,7 @@ int run_as_rank(const options::variables_map& values, const exec::RankOptions& r
 
 int run_train(const Arguments& arguments) {
   options::options_description all = train_flags();
-  all.add(launcher_flags());
+  add_launcher_options(all);
   const options::variables_map values = parse(all, arguments);
   if (values.count("help")) {
     std::cout << train_flags();
@@ -185,21 +115,17 @@ int run_train(const Arguments& arguments) {
   }
   check_outputs(values, {"out", "trace", "save-parameters"});
   const std::int32_t ranks = read_job(values).ranks;
-  if (values.count("rank") != values.count("rendezvous"))
-    throw ConfigError(values.count("rank") ? "--rank" : "--rendezvous",
-                      "--rank and --rendezvous go together");
   const exec::RankOptions rank = rank_options(values, ranks);
-  if (values.count("rank") && !values.count("secret-file") && !values.count("secret-fd"))
-    std::fprintf(stderr,
-                 "caution: without --secret-file anybody who reaches the port may join the job\n");
-  if (values.count("rank") || ranks == 1) return run_as_rank(values, rank);
+  if (is_rank(values) || ranks == 1) return run_as_rank(values, rank);
   const ResolvedJob resolved = resolve_for_training(values);  // so that what is wrong is said once
   if (resolved.topology.hosts.size() > 1)
     std::fprintf(stderr,
                  "caution: topology \"%s\" has several hosts, but all ranks run on this one\n",
                  resolved.topology.name.c_str());
   read_machines(values);
-  return launch(arguments, values, ranks);
+  Arguments command{"train"};
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  return launch_ranks(command, values, ranks);
 }
 
 }  // namespace lockstep::cli

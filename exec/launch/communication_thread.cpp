@@ -72,27 +72,45 @@ void CommunicationThread::run() {
   }
 }
 
+/// The io_context is looked at when somebody has posted to it, and now and then for its sockets and
+/// timers: that takes a system call.
 void CommunicationThread::poll() {
+  constexpr int kTurnsBetweenLooks = 64;
   auto last = steady_clock::now();
-  while (polling_.load(std::memory_order_relaxed) && !stopping_) {
-    if (context_.poll() == 0) {
+  for (int turn = 0; polling_.load(std::memory_order_relaxed) && !stopping_; ++turn) {
+    bool moved = polled_.poll && polled_.poll();
+    if (posted_.exchange(false, std::memory_order_acquire) || turn % kTurnsBetweenLooks == 0)
+      moved |= context_.poll() > 0;
+    if (!moved) {
       ::sched_yield();
       if (steady_clock::now() - last < kLongestPoll) continue;
+      rest();
       context_.run_one();
     }
     last = steady_clock::now();
   }
+  rest();
+}
+
+void CommunicationThread::rest() {
+  if (polled_.rest) polled_.rest();
+}
+
+void CommunicationThread::set_polling(bool polling) {
+  if (polling_.exchange(polling) || !polling) return;
+  post([] {});  // it may sleep
 }
 
 void CommunicationThread::post(std::function<void()> function) {
   boost::asio::post(context_, std::move(function));
+  posted_.store(true, std::memory_order_release);
 }
 
 void CommunicationThread::call(const std::function<void()>& function) {
   LOCKSTEP_CHECK(std::this_thread::get_id() != thread_.get_id(),
                  "the communication thread waits for itself");
   std::promise<void> promise;
-  boost::asio::post(context_, [&] {
+  post([&] {
     try {
       function();
       promise.set_value();

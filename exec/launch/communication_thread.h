@@ -13,6 +13,12 @@
 
 namespace lockstep::exec {
 
+/// What a polling thread looks at besides its io_context: see DataLink.
+struct Polled {
+  std::function<bool()> poll;  // moves what can be moved; whether anything did
+  std::function<void()> rest;  // the thread will sleep: leave it to the io_context again
+};
+
 /// Runs an io_context. It sleeps until there is something to do; or, while polling, looks all the
 /// time and yields the core when there is nothing. After 10 ms of nothing it sleeps all the same.
 class CommunicationThread {
@@ -24,6 +30,8 @@ class CommunicationThread {
   CommunicationThread& operator=(const CommunicationThread&) = delete;
 
   boost::asio::io_context& context() { return context_; }
+  /// Before start().
+  void look_at(Polled polled) { polled_ = std::move(polled); }
   void start();
   /// What is queued is dropped, after the handler that runs.
   void stop();
@@ -32,16 +40,19 @@ class CommunicationThread {
   void post(std::function<void()> function);
   /// The same, and waits for it; what it throws is thrown here.
   void call(const std::function<void()>& function);
-  void set_polling(bool polling) { polling_ = polling; }
+  void set_polling(bool polling);
 
  private:
   void run();
   void poll();
+  void rest();
 
   std::function<void(const std::exception&)> on_error_;
   boost::asio::io_context context_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  Polled polled_;
   std::atomic<bool> polling_{false};
+  std::atomic<bool> posted_{false};  // since the thread last looked at the io_context
   std::atomic<bool> stopping_{false};
   std::thread thread_;
 };

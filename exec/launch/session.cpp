@@ -70,7 +70,12 @@ tcp::acceptor listen(boost::asio::io_context& context, const RankOptions& option
 /// All that lives as long as the session. What the communication thread owns (control, mesh) is
 /// touched by it alone; `mutex` guards what it shares with the others.
 struct Session::Life {
-  explicit Life(const RankOptions& options_) : options(options_) {}
+  explicit Life(const RankOptions& options_) : options(options_) {
+    thread.look_at({[this] { return mesh && mesh->poll(); },
+                    [this] {
+                      if (mesh) mesh->rest();
+                    }});
+  }
   ~Life();
 
   void meet(std::string resolved_job);

@@ -9,13 +9,10 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
-#include "exec/transport/socket.h"
-
 namespace lockstep::exec {
 
 namespace {
 
-using boost::asio::ip::tcp;
 using boost::system::error_code;
 
 /// Of one system call: larger ones gain nothing and leave the cache.
@@ -29,19 +26,33 @@ bool would_block(const error_code& error) {
 
 }  // namespace
 
-Connection::Connection(tcp::socket socket, Failed failed)
+Connection::Connection(StreamSocket socket, Failed failed)
     : socket_(std::move(socket)), failed_(std::move(failed)) {
   tune_for_data(socket_);
 }
 
 void Connection::send(const Frame& frame, std::span<const std::byte> payload, Sent sent) {
   outgoing_.push({encode(frame), payload, std::move(sent)});
-  if (!writing_ && open_) write_turn();
+  if (writing_.state == State::Idle && open_) write_turn();
 }
 
 void Connection::receive(const Arrival& arrival, Received received) {
   incoming_.push({arrival, std::move(received)});
-  if (!reading_ && open_) read_turn();
+  if (reading_.state == State::Idle && open_) read_turn();
+}
+
+bool Connection::poll() {
+  polled_ = true;
+  bool moved = false;
+  if (writing_.state == State::Blocked && open_) moved |= write_turn();
+  if (reading_.state == State::Blocked && open_) moved |= read_turn();
+  return moved;
+}
+
+void Connection::rest() {
+  polled_ = false;
+  for (Direction* direction : {&writing_, &reading_})
+    if (direction->state == State::Blocked && open_) arm(*direction, false);
 }
 
 void Connection::close() {
@@ -50,14 +61,24 @@ void Connection::close() {
   socket_.close(ignored);
 }
 
-void Connection::write_turn() {
-  writing_ = true;
-  for (std::size_t moved = 0; open_ && !outgoing_.empty();) {
-    if (moved >= kTurnBytes) return yield(&Connection::write_turn);
+bool Connection::write_turn() {
+  writing_.state = State::Moving;
+  std::size_t moved = 0;
+  while (open_ && !outgoing_.empty()) {
+    if (moved >= kTurnBytes) {
+      block(writing_, true);
+      return true;
+    }
     error_code error;
     const std::size_t bytes = write_some(error);
-    if (would_block(error)) return wait(tcp::socket::wait_write, &Connection::write_turn);
-    if (error) return fail(error.message());
+    if (would_block(error)) {
+      block(writing_, false);
+      return moved > 0;
+    }
+    if (error) {
+      fail(error.message());
+      return true;
+    }
     moved += bytes;
     written_ += bytes;
     const std::size_t payload_bytes = outgoing_.front().payload.size();
@@ -67,7 +88,8 @@ void Connection::write_turn() {
     const Sent sent = outgoing_.pop().sent;
     sent();
   }
-  writing_ = false;
+  writing_.state = State::Idle;
+  return moved > 0;
 }
 
 std::size_t Connection::write_some(error_code& error) {
@@ -81,23 +103,34 @@ std::size_t Connection::write_some(error_code& error) {
   return socket_.write_some(buffers, error);
 }
 
-void Connection::read_turn() {
-  reading_ = true;
-  for (std::size_t moved = 0; open_ && !incoming_.empty();) {
-    if (moved >= kTurnBytes) return yield(&Connection::read_turn);
+bool Connection::read_turn() {
+  reading_.state = State::Moving;
+  std::size_t moved = 0;
+  while (open_ && !incoming_.empty()) {
+    if (moved >= kTurnBytes) {
+      block(reading_, true);
+      return true;
+    }
     error_code error;
     const std::size_t bytes = read_some(error);
-    if (would_block(error)) return wait(tcp::socket::wait_read, &Connection::read_turn);
-    if (error) return fail_reading(error);
+    if (would_block(error)) {
+      block(reading_, false);
+      return moved > 0;
+    }
+    if (error) {
+      fail_reading(error);
+      return true;
+    }
     moved += bytes;
-    if (!take_in(bytes)) return;
+    if (!take_in(bytes)) return true;
     if (header_read_ < kFrameBytes || payload_read_ < incoming_.front().arrival.into.size())
       continue;
     header_read_ = payload_read_ = payload_done_ = 0;
     const Received received = incoming_.pop().received;
     received(frame_.started_ns);
   }
-  reading_ = false;
+  reading_.state = State::Idle;
+  return moved > 0;
 }
 
 /// The header and the first of the payload come with one call: how much is due is known beforehand.
@@ -133,33 +166,37 @@ bool Connection::take_in(std::size_t bytes) {
 
 bool Connection::check_header() {
   const std::optional<Frame> frame = decode(header_);
-  const Arrival& due = incoming_.front().arrival;
-  if (!frame) {
-    fail("it sent a malformed header");
-  } else if (frame->payload_bytes != due.into.size()) {
-    fail("it sent a message of " + std::to_string(frame->payload_bytes) + " bytes (fragment " +
-         std::to_string(frame->tag.fragment) + ", step " + std::to_string(frame->tag.step) +
-         ") where one of " + std::to_string(due.into.size()) + " bytes is due");
-  } else if (frame->tag.iteration != due.iteration) {
-    fail("it sent a message of iteration " + std::to_string(frame->tag.iteration) +
-         " where one of iteration " + std::to_string(due.iteration) + " is due");
-  } else {
-    frame_ = *frame;
-    return true;
+  const std::string fault =
+      frame ? fault_of(*frame, incoming_.front().arrival) : "it sent a malformed header";
+  if (!fault.empty()) {
+    fail(fault);
+    return false;
   }
-  return false;
+  frame_ = *frame;
+  return true;
 }
 
-void Connection::wait(tcp::socket::wait_type what, void (Connection::*turn)()) {
-  socket_.async_wait(what, [self = shared_from_this(), turn](const error_code&) {
-    if (self->open_) (*self.*turn)();  // an error shows again in the read or write
-  });
+/// The direction's turn is over and another is due: at once if it `can_move`, after the turns of
+/// other links, else once the socket is ready.
+void Connection::block(Direction& direction, bool can_move) {
+  direction.state = State::Blocked;
+  if (!polled_) arm(direction, can_move);
 }
 
-void Connection::yield(void (Connection::*turn)()) {
-  boost::asio::post(socket_.get_executor(), [self = shared_from_this(), turn] {
-    if (self->open_) (*self.*turn)();
-  });
+/// A turn that was polled meanwhile may leave the wait behind; it then finds nothing blocked.
+void Connection::arm(Direction& direction, bool can_move) {
+  if (std::exchange(direction.armed, true)) return;
+  const auto turn = [self = shared_from_this(), &direction](const error_code& = {}) {
+    direction.armed = false;
+    if (!self->open_ || direction.state != State::Blocked) return;
+    // An error of the wait shows again in the read or write.
+    &direction == &self->writing_ ? self->write_turn() : self->read_turn();
+  };
+  if (can_move)
+    boost::asio::post(socket_.get_executor(), turn);
+  else
+    socket_.async_wait(&direction == &writing_ ? StreamSocket::wait_write : StreamSocket::wait_read,
+                       turn);
 }
 
 void Connection::fail_reading(const error_code& error) {
@@ -177,6 +214,17 @@ void Connection::fail(const std::string& cause) {
   if (!open_) return;
   close();
   failed_(cause);
+}
+
+std::string fault_of(const Frame& frame, const Arrival& due) {
+  if (frame.payload_bytes != due.into.size())
+    return "it sent a message of " + std::to_string(frame.payload_bytes) + " bytes (fragment " +
+           std::to_string(frame.tag.fragment) + ", step " + std::to_string(frame.tag.step) +
+           ") where one of " + std::to_string(due.into.size()) + " bytes is due";
+  if (frame.tag.iteration != due.iteration)
+    return "it sent a message of iteration " + std::to_string(frame.tag.iteration) +
+           " where one of iteration " + std::to_string(due.iteration) + " is due";
+  return "";
 }
 
 }  // namespace lockstep::exec

@@ -8,6 +8,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "exec/transport/clock.h"
+#include "exec/transport/connection.h"
 #include "exec/transport/socket.h"
 #include "models/base/errors.h"
 
@@ -96,42 +97,56 @@ void Mesh::add(Channel channel, tcp::socket socket) {
   const auto at = std::lower_bound(
       entries_.begin(), entries_.end(), channel,
       [](const Entry& entry, const Channel& wanted) { return entry.channel < wanted; });
-  auto connection = std::make_shared<Connection>(
+  auto link = std::make_shared<Connection>(
       std::move(socket),
       [this, peer = channel.peer](const std::string& cause) { fail(peer, cause); });
-  entries_.insert(at, {channel, std::move(connection)});
+  entries_.insert(at, {channel, std::move(link)});
   arrival_.cancel();
 }
 
-Connection* Mesh::find(Channel channel) const {
+DataLink* Mesh::find(Channel channel) const {
   const auto at = std::lower_bound(
       entries_.begin(), entries_.end(), channel,
       [](const Entry& entry, const Channel& wanted) { return entry.channel < wanted; });
-  return at != entries_.end() && at->channel == channel ? at->connection.get() : nullptr;
+  return at != entries_.end() && at->channel == channel ? at->link.get() : nullptr;
 }
 
-Connection& Mesh::at(Channel channel) const {
-  Connection* connection = find(channel);
-  LOCKSTEP_CHECK(connection != nullptr,
-                 "rank " + std::to_string(rank_) + " has no connection to rank " +
-                     std::to_string(channel.peer) + ", stream " + std::to_string(channel.stream));
-  return *connection;
+DataLink& Mesh::at(Channel channel) const {
+  DataLink* link = find(channel);
+  LOCKSTEP_CHECK(link != nullptr, "rank " + std::to_string(rank_) + " has no connection to rank " +
+                                      std::to_string(channel.peer) + ", stream " +
+                                      std::to_string(channel.stream));
+  return *link;
 }
 
 void Mesh::send(Channel channel, std::span<const std::byte> payload, Tag tag,
-                std::int64_t started_ns, Connection::Sent sent) {
+                std::int64_t started_ns, DataLink::Sent sent) {
   if (!stopped_) at(channel).send({tag, payload.size(), started_ns}, payload, std::move(sent));
 }
 
-void Mesh::receive(Channel channel, const Arrival& arrival, Connection::Received received) {
+void Mesh::receive(Channel channel, const Arrival& arrival, DataLink::Received received) {
   if (!stopped_) at(channel).receive(arrival, std::move(received));
+}
+
+bool Mesh::poll() {
+  polled_ = true;
+  bool moved = false;
+  for (std::size_t i = 0; i < entries_.size() && !stopped_; ++i)
+    moved |= entries_[i].link->poll();
+  return moved;
+}
+
+void Mesh::rest() {
+  if (!std::exchange(polled_, false)) return;
+  for (const Entry& entry : entries_)
+    entry.link->rest();
 }
 
 void Mesh::stop() {
   stopped_ = true;
   if (acceptor_) acceptor_->stop();
   for (const Entry& entry : entries_)
-    entry.connection->close();
+    entry.link->close();
   arrival_.cancel();
 }
 
@@ -144,7 +159,7 @@ void Mesh::fail(Rank peer, const std::string& cause) {
 std::uint64_t Mesh::payload_bytes_sent(Rank peer) const {
   std::uint64_t bytes = 0;
   for (const Entry& entry : entries_)
-    if (entry.channel.peer == peer) bytes += entry.connection->payload_bytes_sent();
+    if (entry.channel.peer == peer) bytes += entry.link->payload_bytes_sent();
   return bytes;
 }
 

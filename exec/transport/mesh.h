@@ -17,7 +17,7 @@
 
 #include "exec/transport/acceptor.h"
 #include "exec/transport/channels.h"
-#include "exec/transport/connection.h"
+#include "exec/transport/data_link.h"
 
 namespace lockstep::exec {
 
@@ -41,11 +41,17 @@ class Mesh {
   boost::asio::awaitable<void> connect(std::vector<Channel> channels,
                                        std::vector<boost::asio::ip::tcp::endpoint> endpoints);
 
-  /// See Connection::send. `started_ns` is when the Send was started, on rank 0's clock.
+  /// See DataLink::send. `started_ns` is when the Send was started, on rank 0's clock.
   void send(Channel channel, std::span<const std::byte> payload, Tag tag, std::int64_t started_ns,
-            Connection::Sent sent);
-  /// See Connection::receive.
-  void receive(Channel channel, const Arrival& arrival, Connection::Received received);
+            DataLink::Sent sent);
+  /// See DataLink::receive.
+  void receive(Channel channel, const Arrival& arrival, DataLink::Received received);
+
+  /// Moves whatever can be moved on any link; from now on that happens here only, until rest().
+  /// Returns whether anything moved.
+  bool poll();
+  /// From now on the io_context moves things again.
+  void rest();
 
   /// Closes everything; no function is called any more.
   void stop();
@@ -56,14 +62,14 @@ class Mesh {
  private:
   struct Entry {
     Channel channel;
-    std::shared_ptr<Connection> connection;
+    std::shared_ptr<DataLink> link;
   };
 
   boost::asio::awaitable<void> reach(Channel channel, boost::asio::ip::tcp::endpoint endpoint);
   void add(Channel channel, boost::asio::ip::tcp::socket socket);
   std::string refusal_of(const Identity& identity) const;
-  Connection* find(Channel channel) const;
-  Connection& at(Channel channel) const;
+  DataLink* find(Channel channel) const;
+  DataLink& at(Channel channel) const;
   void fail(Rank peer, const std::string& cause);
 
   boost::asio::io_context& context_;
@@ -73,6 +79,7 @@ class Mesh {
   std::chrono::nanoseconds timeout_;
   Failed failed_;
   bool stopped_ = false;
+  bool polled_ = false;
   std::vector<Entry> entries_;  // sorted by channel
   std::shared_ptr<Acceptor> acceptor_;
   boost::asio::steady_timer arrival_;  // never expires; cancelled when a connection came

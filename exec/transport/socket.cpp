@@ -11,10 +11,10 @@ namespace lockstep::exec {
 
 using boost::asio::ip::tcp;
 
-void tune_for_data(tcp::socket& socket) {
+void tune_for_data(StreamSocket& socket) {
   boost::system::error_code ignored;
-  socket.set_option(tcp::no_delay(true), ignored);
   socket.non_blocking(true, ignored);
+  socket.set_option(tcp::no_delay(true), ignored);
   for (const std::string_view algorithm : {"cubic", "reno"})
     if (::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_CONGESTION, algorithm.data(),
                      static_cast<socklen_t>(algorithm.size())) == 0)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Small things about TCP sockets that several files need.
+// Small things about sockets that several files need.
 #pragma once
 
 #include <chrono>
@@ -7,15 +7,19 @@
 #include <memory>
 #include <string>
 
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 namespace lockstep::exec {
 
-/// For a connection that carries data: no Nagle; cubic, or else reno, because BBR's pacing halves
-/// the speed of loopback; buffers are left to the kernel, which tunes them; reads and writes don't
-/// block. Never fails: a socket that has gone is noticed when it is used.
-void tune_for_data(boost::asio::ip::tcp::socket& socket);
+/// A connected socket of whatever family: TCP or Unix.
+using StreamSocket = boost::asio::generic::stream_protocol::socket;
+
+/// For a connection that carries data: reads and writes don't block; over TCP no Nagle, and cubic,
+/// or else reno, because BBR's pacing halves the speed of loopback; buffers are left to the kernel,
+/// which tunes them. Never fails: a socket that has gone is noticed when it is used.
+void tune_for_data(StreamSocket& socket);
 
 /// "127.0.0.1:4711"; "[::1]:4711"; "nobody" of a socket that is no longer connected.
 std::string describe(const boost::asio::ip::tcp::endpoint& endpoint);

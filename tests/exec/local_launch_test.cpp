@@ -124,7 +124,9 @@ TEST_CASE("job: a killed rank ends the others, who say which and where", "[exec]
   CHECK(job.status == 3);
   for (const std::string survivor : {"rank 0: lost rank 2 (host ", "rank 1: lost rank 2 (host "})
     CHECK_THAT(job.errors, Catch::Contains(survivor));
-  CHECK_THAT(job.errors, Catch::Contains("connection closed; iteration 3"));
+  // The survivors may not have begun iteration 3 yet when rank 2 dies in it.
+  CHECK_THAT(job.errors, Catch::Contains("connection closed; iteration 3") ||
+                             Catch::Contains("connection closed; iteration 2"));
   CHECK_THAT(job.errors, !Catch::Contains("did not end within"));
 }
 
