@@ -23,7 +23,11 @@ constexpr JobFlag kJobFlags[] = {
     {"ranks", "worker processes"},
     {"threads", "computing threads of each rank"},
     {"iterations", "SGD updates"},
-    {"algorithm", "all-reduce algorithm: ring, recursive-doubling"},
+    {"algorithm",
+     "all-reduce algorithm: ring, recursive-doubling, halving-doubling, binomial-tree, "
+     "double-tree, hierarchical, torus, bcube, parameter-server"},
+    {"group-by", "groups of the hierarchical algorithm: host, rack, or so many consecutive ranks"},
+    {"servers", "parameter servers, on ranks 0, 1, …, which train too (0 = all ranks)"},
     {"bucket-bytes", "gradients reduced together, at least (\"1 MiB\")"},
     {"buckets-in-flight", "buckets reduced at one time"},
     {"segment-bytes", "largest message (\"256 KiB\"; 0 = a whole chunk)"},
@@ -83,12 +87,23 @@ ResolvedJob resolve(const training::Job& job, network::Network network,
     throw ConfigError("--batch", "a batch of " + std::to_string(job.batch) +
                                      " images cannot be split over " + std::to_string(job.ranks) +
                                      " ranks, expected at least one image per rank");
+  const int most_in_flight = 256 / collectives::streams_of(job.algorithm);
+  if (job.buckets_in_flight > most_in_flight)
+    throw ConfigError("--buckets-in-flight", "must be at most " + std::to_string(most_in_flight) +
+                                                 " with " + collectives::name_of(job.algorithm) +
+                                                 ", is " + std::to_string(job.buckets_in_flight));
+  if (job.servers > job.ranks)
+    throw ConfigError("--servers", "there are " + std::to_string(job.ranks) +
+                                       " ranks, expected no more servers, is " +
+                                       std::to_string(job.servers));
   ResolvedJob resolved;
   resolved.job = job;
   resolved.network = std::move(network);
   resolved.topology = std::move(topology);
   resolved.host_of_rank = topology::place(resolved.topology, job.ranks, job.placement);
-  resolved.iteration = training::make_iteration(job, resolved.network);
+  resolved.iteration = training::make_iteration(
+      job, resolved.network,
+      topology::group_ranks(resolved.topology, resolved.host_of_rank, job.group_by));
   return resolved;
 }
 

@@ -191,8 +191,7 @@ void print_summary(const Result& result) {
   const results::Summary& summary = result.summary;
   const char* origin = result.origin == results::Origin::Predicted ? "predicted" : "measured";
   std::printf("%s: %s, %d rank(s), batch %d, %s\n", origin, result.job.network.c_str(),
-              result.job.ranks, result.job.batch,
-              collectives::name_of(result.job.algorithm).c_str());
+              result.job.ranks, result.job.batch, training::algorithm_of(result.job).c_str());
   std::printf("  iteration             %s", format_seconds(summary.iteration_seconds.mean).c_str());
   if (summary.interval_90)
     std::printf("  (90 %%: %s to %s)", format_seconds(summary.interval_90->first).c_str(),

@@ -116,6 +116,10 @@ std::uint64_t scratch_elements(Algorithm algorithm, std::uint64_t count) {
   return algorithm == Algorithm::RecursiveDoubling ? count : 0;
 }
 
+std::uint8_t streams_of(Algorithm algorithm) {
+  return algorithm == Algorithm::DoubleTree ? 2 : 1;
+}
+
 std::shared_ptr<const schedule::StepSource> make_steps(Algorithm algorithm,
                                                        const Operation& operation) {
   LOCKSTEP_CHECK(is_legal(algorithm, operation.collective),

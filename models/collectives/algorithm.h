@@ -49,6 +49,7 @@ struct Operation {
   schedule::Slice data;
   /// Room for what arrives and may not be combined in place: scratch_elements() of them.
   schedule::Slice scratch;
+  /// The first of the streams_of() that it uses.
   std::uint8_t stream = 0;
   /// A message carries at most this many elements; 0 = no bound.
   std::uint64_t segment_elements = 0;
@@ -63,6 +64,9 @@ struct Operation {
 
 /// Elements of scratch that an operation on `count` elements needs.
 std::uint64_t scratch_elements(Algorithm algorithm, std::uint64_t count);
+
+/// Consecutive streams that one operation uses.
+std::uint8_t streams_of(Algorithm algorithm);
 
 /// The steps of the operation, for all ranks. The algorithm must be legal for it.
 std::shared_ptr<const schedule::StepSource> make_steps(Algorithm algorithm,

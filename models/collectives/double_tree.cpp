@@ -38,8 +38,8 @@ class DoubleTree final : public schedule::StepSource {
 
   void emit(Rank rank, std::uint32_t round, std::span<Step> slots) const override {
     for (std::uint32_t tree = 0; tree < 2; ++tree)
-      tree_steps(node(rank, tree), collective_, piece_of(halves_[tree], round, segments_), stream_,
-                 (2 * round + tree) * slots_of_tree(),
+      tree_steps(node(rank, tree), collective_, piece_of(halves_[tree], round, segments_),
+                 static_cast<std::uint8_t>(stream_ + tree), (2 * round + tree) * slots_of_tree(),
                  slots.subspan(tree * slots_of_tree(), slots_of_tree()));
   }
 

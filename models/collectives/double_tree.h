@@ -15,7 +15,8 @@ namespace lockstep::collectives {
 /// The first tree is the one in which an inorder walk meets positions 1, 2, …, p−1: odd ones are
 /// leaves, even ones are not. In the second, positions are mirrored or, if p−1 is odd, shifted by
 /// one, which makes odd ones of even ones. Rank 0 is above both roots. A broadcast counts ranks
-/// from its root.
+/// from its root. Neighbours are often each other's parent, one in either tree; so that what goes
+/// up does not queue behind what goes down, each tree has a stream.
 ///
 /// Time, with m segments of each half, about 2(⌈lg p⌉ + m)(α + n/m·β): latencies as few as those of
 /// any algorithm, bytes 2n. It wins over the ring where ranks are many.

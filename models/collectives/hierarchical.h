@@ -18,8 +18,8 @@ namespace lockstep::collectives {
 std::shared_ptr<const schedule::StepSource> make_hierarchical(const Operation& operation);
 
 /// A message of the largest shard to begin and to end with, if any group has members to talk to,
-/// and 2(G−1) of its largest chunk. Exact for equal groups; too much otherwise where groups whose
-/// members have nothing to wait for get ahead, by less than the first message.
+/// and 2(G−1) of its largest chunk. Exact for equal groups; otherwise too much, by those two at
+/// most, because members of groups of one need not wait for them.
 Time hierarchical_closed_form(const Operation& operation, const IdealNetwork& network);
 
 }  // namespace lockstep::collectives

@@ -32,10 +32,10 @@ class ParameterServer final : public schedule::StepSource {
                    std::to_string(servers_) + " servers among " + std::to_string(ranks_));
   }
 
-  /// A round is a segment of each shard. While one is handed out the next is added up, and a third
-  /// one is on its way.
+  /// In round k contributions to segment k of each shard are on their way, and the sums of segment
+  /// k−1: those to a rank would queue behind the sums to it if they came after them.
   Shape shape(Rank rank) const override {
-    return {segments_, 2 * (servers_asked(rank) + workers_served(rank)), 3};
+    return {segments_ + 1, 2 * (servers_asked(rank) + workers_served(rank)), 3};
   }
 
   // The slots of a round: contributions to the servers, those from the workers, sums to the
@@ -43,43 +43,57 @@ class ParameterServer final : public schedule::StepSource {
   void emit(Rank rank, std::uint32_t round, std::span<Step> slots) const override {
     const std::uint32_t asked = servers_asked(rank);
     const std::uint32_t served = workers_served(rank);
-    const StepIndex first = round * static_cast<std::uint32_t>(slots.size());
-    ask(rank, round, first, slots.first(asked), slots.last(asked));
-    if (served > 0) serve(rank, round, first + asked, slots.subspan(asked, 2 * served));
-  }
-
- private:
-  /// Sends each server the contribution and receives the sum in its place.
-  void ask(Rank rank, std::uint32_t round, StepIndex first_send, std::span<Step> sends,
-           std::span<Step> receives) const {
-    const auto asked = static_cast<std::int32_t>(sends.size());
-    for (std::int32_t i = 1; i <= asked; ++i) {
-      const auto slot = static_cast<std::size_t>(i - 1);
-      const Rank to = around(rank + i, servers_);
-      if (const Slice segment = segment_of(to, round); segment.count > 0)
-        sends[slot] = send_to(to, segment, stream_);
-      const Rank from = around(rank - i, servers_);
-      if (const Slice segment = segment_of(from, round); segment.count > 0) {
-        receives[slot] = receive_from(from, segment, Operator::Replace, stream_);
-        const std::int32_t sent = i == servers_ ? i : servers_ - i;  // the Send to that server
-        receives[slot].wait_for(first_send + static_cast<std::uint32_t>(sent - 1));
-      }
+    const auto width = static_cast<std::uint32_t>(slots.size());
+    if (round < segments_) {
+      contribute(rank, round, slots.first(asked));
+      add_up(rank, round, round * width + asked, slots.subspan(asked, served));
+    }
+    if (round > 0) {
+      const StepIndex before = (round - 1) * width;
+      hand_out(rank, round - 1, before + asked + served - 1, slots.subspan(asked + served, served));
+      take(rank, round - 1, before, slots.last(asked));
     }
   }
 
-  /// Adds up what the workers contribute, one after the other, and sends them the sum.
-  void serve(Rank rank, std::uint32_t round, StepIndex first, std::span<Step> slots) const {
-    const Slice own = segment_of(rank, round);
-    if (own.count == 0) return;
-    const std::uint32_t served = workers_served(rank);
-    for (std::uint32_t i = 0; i < served; ++i) {
-      const auto distance = static_cast<std::int32_t>(i + 1);
-      Step& receive = slots[i];
-      receive = receive_from(around(rank - distance, ranks_), own, Operator::Sum, stream_);
-      if (i > 0) receive.wait_for(first + i - 1);
-      Step& send = slots[served + i];
-      send = send_to(around(rank + distance, ranks_), own, stream_);
-      send.wait_for(first + served - 1);
+ private:
+  void contribute(Rank rank, std::uint32_t segment, std::span<Step> sends) const {
+    for (std::size_t i = 0; i < sends.size(); ++i) {
+      const Rank to = around(rank + static_cast<std::int32_t>(i) + 1, servers_);
+      if (const Slice slice = slice_of(to, segment); slice.count > 0)
+        sends[i] = send_to(to, slice, stream_);
+    }
+  }
+
+  /// One contribution after the other; the first is step `first`.
+  void add_up(Rank rank, std::uint32_t segment, StepIndex first, std::span<Step> receives) const {
+    const Slice slice = slice_of(rank, segment);
+    for (std::size_t i = 0; i < receives.size() && slice.count > 0; ++i) {
+      const Rank from = around(rank - static_cast<std::int32_t>(i) - 1, ranks_);
+      receives[i] = receive_from(from, slice, Operator::Sum, stream_);
+      if (i > 0) receives[i].wait_for(first + static_cast<StepIndex>(i) - 1);
+    }
+  }
+
+  void hand_out(Rank rank, std::uint32_t segment, StepIndex last_added,
+                std::span<Step> sends) const {
+    const Slice slice = slice_of(rank, segment);
+    for (std::size_t i = 0; i < sends.size() && slice.count > 0; ++i) {
+      sends[i] = send_to(around(rank + static_cast<std::int32_t>(i) + 1, ranks_), slice, stream_);
+      sends[i].wait_for(last_added);
+    }
+  }
+
+  /// The sum takes the place of the contribution that was sent there, by one of the Sends from
+  /// step `first` on.
+  void take(Rank rank, std::uint32_t segment, StepIndex first, std::span<Step> receives) const {
+    for (std::size_t i = 0; i < receives.size(); ++i) {
+      const std::int32_t back = static_cast<std::int32_t>(i) + 1;
+      const Rank from = around(rank - back, servers_);
+      const Slice slice = slice_of(from, segment);
+      if (slice.count == 0) continue;
+      receives[i] = receive_from(from, slice, Operator::Replace, stream_);
+      const std::int32_t forth = back == servers_ ? back : servers_ - back;
+      receives[i].wait_for(first + static_cast<StepIndex>(forth) - 1);
     }
   }
 
@@ -93,8 +107,9 @@ class ParameterServer final : public schedule::StepSource {
     return (number % size + size) % size;
   }
   Slice shard(Rank server) const { return chunk_of(data_, server, servers_); }
-  Slice segment_of(Rank server, std::uint32_t round) const {
-    return piece_of(shard(server), round, segments_);
+  /// A segment of the server's shard; empty if the rank is none.
+  Slice slice_of(Rank server, std::uint32_t segment) const {
+    return server < servers_ ? piece_of(shard(server), segment, segments_) : Slice{};
   }
 
   std::int32_t ranks_;

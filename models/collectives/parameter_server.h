@@ -16,8 +16,8 @@ namespace lockstep::collectives {
 /// contributions in the order s−1, s−2, …, in which they may be expected: sums are the same every
 /// time.
 ///
-/// Time 2(α + p·n/S·β) where the servers' ports are what limits it; bytes sent per rank 2n by a
-/// worker alone, about 2p/S·n by a server. With S = p it is the direct algorithm: 2(p−1)/p·n bytes,
+/// Time 2(α + p·n/S·β) where the servers' ports are what limits it; bytes sent per rank n by a
+/// worker alone, (p+S−2)/S·n by a server. With S = p it is the direct algorithm: 2(p−1)/p·n bytes,
 /// the least possible, and two latencies, but 2p(p−1) messages at one time. It wins where messages
 /// are nearly free and ports are not the limit: through shared memory, every element being added
 /// up in one place in one go. Few servers lose to all else; that is worth seeing.

@@ -26,9 +26,6 @@ std::string text_of(std::uint64_t value) {
 std::string text_of(bool value) {
   return value ? "on" : "off";
 }
-std::string text_of(collectives::Algorithm value) {
-  return collectives::name_of(value);
-}
 std::string text_of(topology::PlacementKind value) {
   return training::name_of(value);
 }
@@ -48,7 +45,7 @@ std::vector<std::string> job_differences(const Result& a, const Result& b) {
   check("ranks", a.job.ranks, b.job.ranks);
   check("batch", a.job.batch, b.job.batch);
   check("threads", a.job.threads, b.job.threads);
-  check("algorithm", a.job.algorithm, b.job.algorithm);
+  check("algorithm", training::algorithm_of(a.job), training::algorithm_of(b.job));
   check("bucket_bytes", a.job.bucket_bytes, b.job.bucket_bytes);
   check("buckets_in_flight", a.job.buckets_in_flight, b.job.buckets_in_flight);
   check("segment_bytes", a.job.segment_bytes, b.job.segment_bytes);

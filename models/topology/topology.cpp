@@ -2,6 +2,7 @@
 #include "models/topology/topology.h"
 
 #include <algorithm>
+#include <map>
 
 #include "models/base/errors.h"
 
@@ -82,6 +83,45 @@ std::vector<HostId> place(const Topology& topology, std::int32_t ranks, Placemen
     host_of_rank[static_cast<std::size_t>(rank)] = host;
   }
   return host_of_rank;
+}
+
+namespace {
+
+/// The node at the other end of each host's first cable; the host itself if it has none.
+std::vector<std::int32_t> racks_of(const Topology& topology) {
+  std::vector<std::int32_t> racks;
+  for (std::size_t host = 0; host < topology.hosts.size(); ++host)
+    racks.push_back(static_cast<std::int32_t>(host));
+  for (auto link = topology.links.rbegin(); link != topology.links.rend(); ++link)
+    if (static_cast<std::size_t>(link->from) < racks.size())
+      racks[static_cast<std::size_t>(link->from)] = link->to;
+  return racks;
+}
+
+}  // namespace
+
+std::vector<std::int32_t> group_ranks(const Topology& topology,
+                                      std::span<const HostId> host_of_rank, const GroupBy& by) {
+  LOCKSTEP_CHECK(by.kind != GroupBy::Kind::Consecutive || by.ranks > 0, "groups of no ranks");
+  const std::vector<std::int32_t> racks = racks_of(topology);
+  std::map<std::int32_t, std::int32_t> numbers;  // of the groups, by what their ranks share
+  std::vector<std::int32_t> group_of_rank;
+  for (std::size_t rank = 0; rank < host_of_rank.size(); ++rank) {
+    std::int32_t shared = host_of_rank[rank];
+    switch (by.kind) {
+      case GroupBy::Kind::Host:
+        break;
+      case GroupBy::Kind::Rack:
+        shared = racks[static_cast<std::size_t>(shared)];
+        break;
+      case GroupBy::Kind::Consecutive:
+        shared = static_cast<std::int32_t>(rank) / by.ranks;
+        break;
+    }
+    const auto next = static_cast<std::int32_t>(numbers.size());
+    group_of_rank.push_back(numbers.emplace(shared, next).first->second);
+  }
+  return group_of_rank;
 }
 
 }  // namespace lockstep::topology

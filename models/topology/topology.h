@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -69,6 +70,20 @@ enum class PlacementKind : std::uint8_t { Packed, Scattered };
 /// rank → host. Packed: ranks 0 … k−1 on host 0, and so on, k = ⌈ranks / hosts⌉ as evenly as it
 /// goes; scattered: rank r on host r mod hosts.
 std::vector<HostId> place(const Topology& topology, std::int32_t ranks, PlacementKind kind);
+
+/// Which ranks form a group: those of a host; those of a rack, the hosts whose first cable leads to
+/// the same switch; or so many consecutive ones.
+struct GroupBy {
+  enum class Kind : std::uint8_t { Host, Rack, Consecutive };
+  Kind kind = Kind::Host;
+  std::int32_t ranks = 0;  // Consecutive: of a group, at least 1; the last one may have fewer
+
+  friend bool operator==(const GroupBy&, const GroupBy&) = default;
+};
+
+/// rank → group, numbered from 0 in the order of their first ranks.
+std::vector<std::int32_t> group_ranks(const Topology& topology,
+                                      std::span<const HostId> host_of_rank, const GroupBy& by);
 
 /// Reads a topology (format: topologies/README.md). Throws ConfigError that names file and place.
 Topology parse_topology(const std::string& text, const std::string& where);

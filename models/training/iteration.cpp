@@ -73,16 +73,18 @@ Chain make_chain(const Network& network, network::WorkTable& works) {
 }
 
 Fragment all_reduce_fragment(const Job& job, const Iteration& iteration, const Chain& chain,
-                             std::size_t index, Slice scratch) {
+                             std::size_t index, Slice scratch,
+                             const std::vector<std::int32_t>& groups) {
   const Bucket& bucket = iteration.buckets[index];
   const auto in_flight = static_cast<std::size_t>(job.buckets_in_flight);
   const collectives::Operation all_reduce{
       .ranks = job.ranks,
       .data = {kGradients, bucket.first, bucket.count},
       .scratch = scratch,
-      .stream = static_cast<std::uint8_t>(index % in_flight),
+      .stream = static_cast<std::uint8_t>(index % in_flight * streams_of(job.algorithm)),
       .segment_elements = job.segment_bytes / bytes_of(schedule::ElementType::Float32),
-      .groups = {}};
+      .groups = groups,
+      .servers = job.servers};
   Fragment fragment;
   fragment.name = "all-reduce " + std::to_string(index);
   fragment.bucket = static_cast<std::int32_t>(index);
@@ -120,7 +122,8 @@ schedule::Contract Iteration::contract() const {
           .slice = {kGradients, 0, schedule.buffers[kGradients].count}};
 }
 
-Iteration make_iteration(const Job& job, const Network& network) {
+Iteration make_iteration(const Job& job, const Network& network,
+                         const std::vector<std::int32_t>& groups) {
   Iteration iteration;
   iteration.buckets = make_buckets(network, job.bucket_bytes);
   const Chain chain = make_chain(network, iteration.works);
@@ -138,7 +141,7 @@ Iteration make_iteration(const Job& job, const Network& network) {
     const std::uint64_t need =
         collectives::scratch_elements(job.algorithm, iteration.buckets[b].count);
     schedule.fragments.push_back(
-        all_reduce_fragment(job, iteration, chain, b, {kScratch, scratch, need}));
+        all_reduce_fragment(job, iteration, chain, b, {kScratch, scratch, need}, groups));
     scratch += need;
   }
   for (std::size_t b = 0; b < iteration.buckets.size(); ++b) {

@@ -44,8 +44,11 @@ struct Iteration {
 
 /// The iteration of a job. The images of the next iteration are loaded while this one runs (input
 /// lane). With `overlap` a bucket's all-reduce starts as soon as its gradients are there, otherwise
-/// when the backward pass is over; `buckets_in_flight` at a time.
-Iteration make_iteration(const Job& job, const network::Network& network);
+/// when the backward pass is over; `buckets_in_flight` at a time, each on
+/// streams of its own, of which there are 256. `groups` is the group of each
+/// rank, for the hierarchical algorithm; empty = one group.
+Iteration make_iteration(const Job& job, const network::Network& network,
+                         const std::vector<std::int32_t>& groups = {});
 
 /// "forward conv1", "update 0": of every row of the work table, for people.
 std::vector<std::string> work_names(const Iteration& iteration, const network::Network& network);

@@ -27,6 +27,8 @@ struct Job {
   std::int32_t buckets_in_flight = 2;
   std::uint64_t segment_bytes = 256 << 10;  // a chunk travels in pieces of at most this size
   bool overlap = true;                      // all-reduce a bucket while the backward pass goes on
+  topology::GroupBy group_by;               // of the hierarchical algorithm
+  std::int32_t servers = 0;                 // of the parameter server; 0 = all ranks
 
   double learning_rate = 0.05;
   double momentum = 0.9;
@@ -37,6 +39,10 @@ struct Job {
   std::string data;  // folder of IDX files; "" = Debian's Fashion-MNIST
   std::uint64_t seed = 1;
 };
+
+/// The algorithm and the choices it depends on, for people: "ring", "hierarchical by rack",
+/// "parameter-server, 2 servers", "parameter-server, all ranks serve".
+std::string algorithm_of(const Job& job);
 
 /// Rank r's images of every batch are those from first_of_share(r) up to, not including,
 /// first_of_share(r + 1): shares are as even as it goes.

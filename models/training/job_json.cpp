@@ -22,6 +22,18 @@ std::string name_of(topology::PlacementKind placement) {
   return "";
 }
 
+std::string name_of(const topology::GroupBy& by) {
+  switch (by.kind) {
+    case topology::GroupBy::Kind::Host:
+      return "host";
+    case topology::GroupBy::Kind::Rack:
+      return "rack";
+    case topology::GroupBy::Kind::Consecutive:
+      return std::to_string(by.ranks);
+  }
+  return "";
+}
+
 std::string name_of(Fidelity fidelity) {
   switch (fidelity) {
     case Fidelity::Ideal:
@@ -61,6 +73,19 @@ Enum one_of(const std::array<Enum, n>& all, const Json& value, const std::string
 }
 
 using Where = const std::string&;
+
+/// "host", "rack", or a number of ranks, which as a flag is a text too.
+topology::GroupBy group_by_of(const Json& value, const std::string& where) {
+  using enum topology::GroupBy::Kind;
+  if (value == "host") return {Host};
+  if (value == "rack") return {Rack};
+  const Json number =
+      value.is_string() ? Json::parse(value.get<std::string>(), nullptr, false) : value;
+  if (!number.is_number_integer())
+    throw ConfigError(where, "must be host, rack or a number of ranks, is " + value.dump());
+  return {Consecutive, integer_of(number, 1, 1 << 20, where)};
+}
+
 constexpr std::int32_t kMany = std::numeric_limits<std::int32_t>::max();
 constexpr double kLargest = std::numeric_limits<double>::max();
 constexpr double kSmallest = std::numeric_limits<double>::denorm_min();  // what "above 0" is
@@ -72,7 +97,7 @@ struct Field {
   void (*read)(Job& job, const Json& value, Where where);
 };
 
-constexpr std::array<Field, 17> kFields{{
+constexpr std::array<Field, 19> kFields{{
     {"network", [](const Job& job) { return Json(job.network); },
      [](Job& job, const Json& value, Where where) { job.network = text_of(value, where); }},
     {"ranks", [](const Job& job) { return Json(job.ranks); },
@@ -117,6 +142,17 @@ constexpr std::array<Field, 17> kFields{{
        if (!value.is_boolean())
          throw ConfigError(where, "must be true or false, is " + value.dump());
        job.overlap = value.get<bool>();
+     }},
+    {"group_by",
+     [](const Job& job) {
+       return job.group_by.kind == topology::GroupBy::Kind::Consecutive
+                  ? Json(job.group_by.ranks)
+                  : Json(name_of(job.group_by));
+     },
+     [](Job& job, const Json& value, Where where) { job.group_by = group_by_of(value, where); }},
+    {"servers", [](const Job& job) { return Json(job.servers); },
+     [](Job& job, const Json& value, Where where) {
+       job.servers = integer_of(value, 0, 1 << 20, where);
      }},
     {"learning_rate", [](const Job& job) { return Json(job.learning_rate); },
      [](Job& job, const Json& value, Where where) {
@@ -205,8 +241,9 @@ void set_field(Job& job, const std::string& key, const std::string& value,
                const std::string& where) {
   for (const Field& field : kFields) {
     if (field.key != key) continue;
-    const bool size = key.ends_with("_bytes");  // "4 MiB" or 4194304: bytes are read from texts too
-    field.read(job, size ? Json(value) : value_of_flag(value, field.write(job), where), where);
+    // "4 MiB" or 4194304, "host" or 4: those are read from texts too.
+    const bool is_text = key.ends_with("_bytes") || key == "group_by";
+    field.read(job, is_text ? Json(value) : value_of_flag(value, field.write(job), where), where);
     return;
   }
   LOCKSTEP_CHECK(false, "a job has no field \"" + key + "\"");

@@ -25,6 +25,8 @@ void set_field(Job& job, const std::string& key, const std::string& value,
 
 /// "packed", "scattered".
 std::string name_of(topology::PlacementKind placement);
+/// "host", "rack", "4".
+std::string name_of(const topology::GroupBy& by);
 /// "ideal", "flow".
 std::string name_of(Fidelity fidelity);
 

@@ -80,6 +80,11 @@ def cases(root):
     yield simulate + ["--epochs", "1", "--iterations", "9"], 2, ["--epochs"]
     yield simulate + ["--batch", "64", "--batch-per-rank", "8"], 2, ["--batch-per-rank"]
     yield simulate + ["--algorithm", "rnig"], 2, ["--algorithm", '"ring"']
+    yield simulate + ["--algorithm", "double-tree", "--buckets-in-flight", "129"], 2, [
+        "--buckets-in-flight", "at most 128"]
+    yield simulate + ["--group-by", "0"], 2, ["--group-by", "is 0"]
+    yield simulate + ["--group-by", "hots"], 2, ["--group-by", "host, rack"]
+    yield simulate + ["--algorithm", "parameter-server", "--servers", "2"], 2, ["--servers", "1 rank"]
     yield simulate + ["--bucket-bytes", "1 MeB"], 2, ["--bucket-bytes", "unknown unit"]
     yield simulate + ["--learning-rate", "nan"], 2, ["--learning-rate"]
     yield simulate + ["--network", "fashion-cn"], 2, ["fashion-cnn"]

@@ -53,8 +53,12 @@ TEST_CASE("iteration: proven for every algorithm, rank count, overlap, and bucke
           job.buckets_in_flight = in_flight;
           job.overlap = overlap;
           job.bucket_bytes = 1;
+          job.servers = (ranks + 1) / 2;
           CAPTURE(collectives::name_of(algorithm), ranks, in_flight, overlap);
-          CHECK(proof_of(training::make_iteration(job, network)) == "");
+          std::vector<std::int32_t> groups;  // of three ranks
+          for (Rank rank = 0; rank < ranks; ++rank)
+            groups.push_back(rank / 3);
+          CHECK(proof_of(training::make_iteration(job, network, groups)) == "");
         }
 }
 

@@ -43,6 +43,8 @@ Job unusual_job() {
   job.buckets_in_flight = 7;
   job.segment_bytes = 4096;
   job.overlap = false;
+  job.group_by = {topology::GroupBy::Kind::Consecutive, 4};
+  job.servers = 2;
   job.learning_rate = 0.1 + 0.2;  // 0.30000000000000004: every digit counts
   job.momentum = 0;
   job.topology = "dir/a \"b\".json";
@@ -72,6 +74,8 @@ TEST_CASE("job: what is written reads back field by field", "[training]") {
   CHECK(back.buckets_in_flight == job.buckets_in_flight);
   CHECK(back.segment_bytes == job.segment_bytes);
   CHECK(back.overlap == job.overlap);
+  CHECK(back.group_by == job.group_by);
+  CHECK(back.servers == job.servers);
   CHECK(back.learning_rate == job.learning_rate);
   CHECK(back.momentum == job.momentum);
   CHECK(back.topology == job.topology);
@@ -133,6 +137,39 @@ TEST_CASE("job: a value out of range is an error that names the field", "[traini
         "job.json: /placement: must be one of packed, scattered, is \"random\"");
   CHECK_THAT(error_of(R"({"algorithm": "rong"})"),
              Catch::StartsWith("job.json: /algorithm: ") && Catch::Contains("ring"));
+}
+
+TEST_CASE("job: groups are hosts, racks, or so many ranks", "[training]") {
+  using enum topology::GroupBy::Kind;
+  CHECK(parse_job(R"({"group_by": "rack"})", "f").group_by == topology::GroupBy{Rack});
+  CHECK(parse_job(R"({"group_by": 4})", "f").group_by == topology::GroupBy{Consecutive, 4});
+  Job job;
+  for (const std::string text : {"4", "host", "rack", "12"}) {  // from a number to a word and back
+    set_field(job, "group_by", text, "--group-by");
+    CHECK(name_of(job.group_by) == text);
+  }
+  CHECK(error_of(R"({"group_by": 0})") ==
+        "job.json: /group_by: must be a whole number 1 … 1048576, is 0");
+  CHECK(error_of(R"({"group_by": 1.5})") ==
+        "job.json: /group_by: must be host, rack or a number of ranks, is 1.5");
+  CHECK(flag_error("group_by", "hots") ==
+        "--flag: must be host, rack or a number of ranks, is \"hots\"");
+  CHECK(flag_error("group_by", "0") == "--flag: must be a whole number 1 … 1048576, is 0");
+  CHECK(flag_error("servers", "-1") == "--flag: must be a whole number 0 … 1048576, is -1");
+}
+
+TEST_CASE("job: an algorithm is told with the choices that it depends on", "[training]") {
+  Job job;
+  job.servers = 2;
+  CHECK(algorithm_of(job) == "ring");
+  job.algorithm = collectives::Algorithm::ParameterServer;
+  CHECK(algorithm_of(job) == "parameter-server, 2 servers");
+  job.servers = 0;
+  CHECK(algorithm_of(job) == "parameter-server, all ranks serve");
+  job.algorithm = collectives::Algorithm::Hierarchical;
+  CHECK(algorithm_of(job) == "hierarchical by host");
+  job.group_by = {topology::GroupBy::Kind::Consecutive, 4};
+  CHECK(algorithm_of(job) == "hierarchical by 4 ranks");
 }
 
 TEST_CASE("job: an unknown key is an error with a suggestion", "[training]") {

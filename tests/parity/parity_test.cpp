@@ -2,10 +2,10 @@
 // One schedule in both worlds: the same steps, the same bytes between the same ranks, and sums that
 // are right bit for bit.
 #include <algorithm>
+#include <bit>
+#include <catch2/catch.hpp>
 #include <mutex>
 #include <tuple>
-
-#include <catch2/catch.hpp>
 
 #include "exec/runner/executor.h"
 #include "models/base/random.h"
@@ -15,6 +15,7 @@
 #include "sim/runner/simulation.h"
 #include "tests/exec/ranks_in_threads.h"
 #include "tests/support/in_memory.h"
+#include "tests/support/operations.h"
 
 namespace lockstep {
 namespace {
@@ -106,11 +107,13 @@ sim::SimulatedRun simulate(const schedule::Schedule& schedule, const cost::CostM
   return sim::simulate(schedule, cost, one_host, hosts, options);
 }
 
-void check_same_deeds(const schedule::Schedule& schedule, const cost::CostModel& cost) {
-  const Executed executed = execute(schedule);
+/// The simulator does what `executed` did, and moves the same bytes.
+void check_same_deeds(const schedule::Schedule& schedule, const cost::CostModel& cost,
+                      const Executed& executed) {
+  const std::vector<Deed> done = deeds(executed.spans);
   for (const sim::Fidelity fidelity : {sim::Fidelity::Ideal, sim::Fidelity::Flow}) {
     const sim::SimulatedRun run = simulate(schedule, cost, fidelity);
-    CHECK(deeds(run.spans) == deeds(executed.spans));
+    CHECK(deeds(run.spans) == done);
     for (Rank rank = 0; rank < schedule.ranks; ++rank) {
       const auto index = static_cast<std::size_t>(rank);
       std::uint64_t sum = 0;
@@ -123,54 +126,69 @@ void check_same_deeds(const schedule::Schedule& schedule, const cost::CostModel&
   }
 }
 
-}  // namespace
-
-TEST_CASE("parity: every all-reduce does the same in both worlds, and adds up bit for bit",
-          "[parity][net]") {
-  const collectives::Algorithm algorithm = GENERATE(from_range(collectives::all_algorithms()));
-  const std::int32_t ranks = GENERATE(1, 2, 3, 5, 7);
-  const std::uint64_t count = GENERATE(0, 3, 1001);
-  const std::uint64_t segment = GENERATE(0, 64);
-  CAPTURE(collectives::name_of(algorithm), ranks, count, segment);
-  const schedule::Schedule schedule =
-      collectives::all_reduce_schedule(algorithm, ranks, count, segment);
-  const cost::Machine machine = a_machine();
-  const std::vector<const cost::Machine*> machines(static_cast<std::size_t>(ranks), &machine);
-  const cost::CostModel cost(machines, std::vector<double>(machines.size(), 1.0));
-  check_same_deeds(schedule, cost);
-
+/// What the ranks hold is, bit for bit, what the schedule makes of plain arrays.
+void check_same_bits(const schedule::Schedule& schedule, const Executed& executed) {
   support::InMemoryRun memory(schedule, 5);
-  for (Rank rank = 0; rank < ranks; ++rank) {
+  for (Rank rank = 0; rank < schedule.ranks; ++rank) {
     const PlainWorker worker(schedule, rank);
     for (std::size_t b = 0; b < schedule.buffers.size(); ++b)
       memory.buffer(rank, static_cast<std::uint32_t>(b)) = worker.buffers[b];
   }
   memory.run();
-  const Executed executed = execute(schedule);
-  for (Rank rank = 0; rank < ranks; ++rank) {
-    CHECK(executed.first_buffers[static_cast<std::size_t>(rank)] == memory.buffer(rank, 0));
-    CHECK(memory.buffer(rank, 0) == memory.buffer(0, 0));
+  for (Rank rank = 0; rank < schedule.ranks; ++rank) {
+    const std::vector<float>& expected = memory.buffer(rank, 0);
+    const std::vector<float>& result = executed.first_buffers[static_cast<std::size_t>(rank)];
+    REQUIRE(result.size() == expected.size());
+    CHECK(std::equal(result.begin(), result.end(), expected.begin(), [](float a, float b) {
+      return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b);
+    }));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("parity: every algorithm does the same in both worlds, and adds up bit for bit",
+          "[parity][net]") {
+  const std::int32_t ranks = GENERATE(1, 2, 3, 4, 6, 7, 8, 13);
+  using CountAndSegment = std::pair<std::uint64_t, std::uint64_t>;
+  const auto [count, segment] =
+      GENERATE(values<CountAndSegment>({{0, 0}, {3, 0}, {1001, 0}, {1001, 64}, {100'003, 65'536}}));
+  const cost::Machine machine = a_machine();
+  const std::vector<const cost::Machine*> machines(static_cast<std::size_t>(ranks), &machine);
+  const cost::CostModel cost(machines, std::vector<double>(machines.size(), 1.0));
+  for (const support::Case& one : support::cases_for(ranks, count, segment)) {
+    INFO(one.name());
+    const schedule::Schedule schedule = make_schedule(one.algorithm, one.operation);
+    const Executed executed = execute(schedule);
+    check_same_deeds(schedule, cost, executed);
+    check_same_bits(schedule, executed);
+    if (one.operation.collective == collectives::Collective::ReduceScatter) continue;
+    for (const std::vector<float>& result : executed.first_buffers)
+      CHECK(result == executed.first_buffers[0]);
   }
 }
 
 TEST_CASE("parity: a training iteration does the same in both worlds", "[parity][net]") {
+  const collectives::Algorithm algorithm = GENERATE(from_range(collectives::all_algorithms()));
   const bool overlap = GENERATE(true, false);
-  const std::int32_t ranks = GENERATE(1, 2, 3);
-  CAPTURE(overlap, ranks);
+  const std::int32_t ranks = GENERATE(1, 2, 3, 4);
+  CAPTURE(collectives::name_of(algorithm), overlap, ranks);
   training::Job job;
   job.network = "lenet5";
   job.ranks = ranks;
+  job.algorithm = algorithm;
   job.overlap = overlap;
   job.bucket_bytes = 1000;
   job.segment_bytes = 4096;
   const network::Network network = network::load_network(job.network);
-  const training::Iteration iteration = training::make_iteration(job, network);
+  const training::Iteration iteration =
+      training::make_iteration(job, network, support::consecutive_groups(ranks, 2));
   const cost::Machine machine = a_machine();
   const auto size = static_cast<std::size_t>(ranks);
   const cost::CostModel cost(network, iteration.works, std::vector<std::int32_t>(size, 20), 1,
                              std::vector<const cost::Machine*>(size, &machine),
                              std::vector<double>(size, 1.0));
-  check_same_deeds(iteration.schedule, cost);
+  check_same_deeds(iteration.schedule, cost, execute(iteration.schedule));
 }
 
 }  // namespace lockstep

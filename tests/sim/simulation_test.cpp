@@ -4,7 +4,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <bit>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <csignal>
@@ -17,52 +16,6 @@
 #include "tests/sim/scenario.h"
 
 namespace lockstep::sim {
-
-TEST_CASE("simulation: all-reduce on an ideal network takes its closed form", "[simulation]") {
-  // Per message: x us each to send and to receive, 2 · 25 us of links, 5 us of software; then the
-  // bytes at 125e6 · 1448 / 1538 B/s.
-  cost::Machine machine = free_machine();
-  machine.message.latency_seconds = 5e-6;
-  topology::Topology topology = topology::parse_topology(
-      R"({"name": "s", "generate": {"star": {"hosts": 17, "bandwidth": "1 Gbit/s",
-          "latency": "25 us", "header_efficiency": "1448/1538"}}})",
-      "s");
-  for (const auto& [window, overhead] : {std::pair{0ull, 3}, {1ull << 40, 0}, {1ull << 40, 3}}) {
-    machine.message.window_bytes = window;
-    machine.message.send_overhead_seconds = overhead * 1e-6;
-    machine.message.receive_overhead_seconds = overhead * 1e-6;
-    const collectives::IdealNetwork network{Time{(55 + 2 * overhead) * kMicrosecond},
-                                            125e6 * 1448 / 1538};
-    for (const collectives::Algorithm algorithm : collectives::all_algorithms()) {
-      for (std::int32_t ranks = 1; ranks <= 17; ++ranks) {
-        const auto per_rank = static_cast<std::uint64_t>(ranks);
-        for (const std::uint64_t count : {1000 * per_rank, 1000 * per_rank + ranks / 2,
-                                          per_rank / 2, std::uint64_t{1}, std::uint64_t{0}}) {
-          CAPTURE(window, overhead, collectives::name_of(algorithm), ranks, count);
-          const Schedule schedule = collectives::all_reduce_schedule(algorithm, ranks, count, 0);
-          const std::int64_t time =
-              last_end(run(schedule, cost_model(machine, ranks), topology, Fidelity::Ideal));
-          // Between the closed forms at the smallest and the largest chunk; they are one when the
-          // count is divisible. 1 ps for each round is left for rounding. Where ranks are folded
-          // the form counts on Sends that are complete at once; if not, it is one round at most.
-          const std::int64_t rounds = 2 * ranks;
-          collectives::Operation operation;
-          operation.ranks = ranks;
-          operation.data.count = count - count % per_rank;
-          const Time low = collectives::closed_form(algorithm, operation, network);
-          operation.data.count = count;
-          Time high = collectives::closed_form(algorithm, operation, network);
-          const bool folds = algorithm == collectives::Algorithm::RecursiveDoubling &&
-                             !std::has_single_bit(static_cast<std::uint32_t>(ranks));
-          if (folds && (window == 0 || overhead > 0))
-            high += network.latency + transfer_time(4 * count, network.bytes_per_second);
-          CHECK(time >= low.picoseconds - rounds);
-          CHECK(time <= high.picoseconds + rounds);
-        }
-      }
-    }
-  }
-}
 
 TEST_CASE("simulation: iterations follow each other without a barrier", "[simulation]") {
   // Rank 0 computes 1 s and sends without bytes; rank 1 receives and computes 3 s. Rank 0 runs
@@ -112,7 +65,10 @@ TEST_CASE("simulation: training iterations end for any ranks, whatever happens a
       training::Job job;
       job.ranks = ranks;
       job.algorithm = algorithm;
-      const training::Iteration iteration = training::make_iteration(job, network);
+      std::vector<std::int32_t> groups;
+      for (Rank rank = 0; rank < ranks; ++rank)
+        groups.push_back(rank / 3);
+      const training::Iteration iteration = training::make_iteration(job, network, groups);
       const auto size = static_cast<std::size_t>(ranks);
       const cost::CostModel cost(network, iteration.works, std::vector<std::int32_t>(size, 9), 1,
                                  std::vector<const cost::Machine*>(size, &machine),
