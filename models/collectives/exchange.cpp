@@ -113,6 +113,8 @@ class Exchange final : public schedule::StepSource {
     return {data_.buffer, begin, chunk_of(data_, first + count - 1, ranks_).end() - begin};
   }
 
+  // A rank sends when all is there that the round before added up, not segment by segment: two
+  // rounds' messages, to different ranks, would hold each other up.
   void reduce(Rank rank, std::uint32_t round, std::span<Step> slots) const {
     const Stage& stage = stages_[round];
     const Segments arriving(part(rank, round), largest_);
@@ -122,7 +124,7 @@ class Exchange final : public schedule::StepSource {
       for (std::uint32_t s = 0; s < leaving.size(); ++s) {
         Step& send = slots[slot(stage, i, s, kSend)];
         send = send_to(to, leaving[s], stream_);
-        wait_for_sum(rank, round, leaving[s], send);
+        if (round > 0) wait_for_sum(rank, round, part(rank, round - 1), send);
       }
       for (std::uint32_t s = 0; s < arriving.size(); ++s) {
         Step& receive = slots[slot(stage, i, s, kReceive)];

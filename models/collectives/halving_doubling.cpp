@@ -63,60 +63,84 @@ class Circulant final : public schedule::StepSource {
     return {reducing_ + gathering_, 2 * messages_, 2};
   }
 
+  // A rank sends what it needs the round before for when that round is over, not segment by
+  // segment: two rounds' messages, to different ranks, would hold each other up.
   void emit(Rank rank, std::uint32_t round, std::span<Step> slots) const override {
     const bool reduces = round < reducing_;
-    const std::int32_t left = left_[halving_of(round)];
-    const std::int32_t kept = left - left / 2;
+    const std::int32_t kept = kept_in(round);
     const Rank after = (rank + kept) % ranks_;
     const Rank before = (rank - kept + ranks_) % ranks_;
-    const Arc leaving = reduces ? blocks(rank, kept, left) : blocks(rank, 0, left - kept);
+    const Arc leaving = blocks(rank, leaving_in(round));
+    const std::optional<StepIndex> needed = last_needed(rank, round);
     for (std::uint32_t m = 0; m < leaving.size(); ++m) {
       Step& send = slots[2 * m];
       send = send_to(reduces ? after : before, leaving[m], stream_);
-      wait_for_round_before(rank, round, leaving[m], send);
+      if (needed) send.wait_for(*needed);
     }
-    const Arc arriving = arriving_in(rank, round);
+    const Arc arriving = blocks(rank, arriving_in(round));
     for (std::uint32_t m = 0; m < arriving.size(); ++m) {
       Step& receive = slots[2 * m + 1];
       receive = receive_from(reduces ? before : after, arriving[m],
                              reduces ? Operator::Sum : Operator::Replace, stream_);
-      if (reduces)
-        wait_for_round_before(rank, round, arriving[m], receive);
-      else if (reducing_ > 0)  // replaces the partial sums that went there
+      if (reduces && round > 0) {  // adds to what the round before added to
+        const Arc sums = blocks(rank, arriving_in(round - 1));
+        receive.wait_for(receive_index(round - 1, sums.last_touching(arriving[m]).value()));
+      } else if (!reduces && reducing_ > 0) {  // replaces the partial sums that went there
         receive.wait_for(2 * (halving_of(round) * messages_ + m));
+      }
     }
   }
 
  private:
+  /// Consecutive blocks of a rank.
+  struct Range {
+    std::int32_t first;
+    std::int32_t end;
+  };
+
   std::uint32_t halving_of(std::uint32_t round) const {
     return round < reducing_ ? round : gathering_ - 1 - (round - reducing_);
   }
 
-  Arc arriving_in(Rank rank, std::uint32_t round) const {
+  std::int32_t kept_in(std::uint32_t round) const {
     const std::int32_t left = left_[halving_of(round)];
-    const std::int32_t kept = left - left / 2;
-    return round < reducing_ ? blocks(rank, 0, left - kept) : blocks(rank, kept, left);
+    return left - left / 2;
+  }
+  Range leaving_in(std::uint32_t round) const {
+    const std::int32_t left = left_[halving_of(round)];
+    return round < reducing_ ? Range{kept_in(round), left} : Range{0, left / 2};
+  }
+  Range arriving_in(std::uint32_t round) const {
+    const std::int32_t left = left_[halving_of(round)];
+    return round < reducing_ ? Range{0, left / 2} : Range{kept_in(round), left};
+  }
+  StepIndex receive_index(std::uint32_t round, std::uint32_t message) const {
+    return 2 * (round * messages_ + message) + 1;
   }
 
-  /// Blocks first … end−1 of the rank, in their order.
-  Arc blocks(Rank rank, std::int32_t first, std::int32_t end) const {
-    const std::int32_t begin = rank + first;
-    const std::int32_t stop = rank + end;
-    return {chunks(std::min(begin, ranks_), std::min(stop, ranks_)),
-            chunks(std::max(begin, ranks_) - ranks_, std::max(stop, ranks_) - ranks_), largest_};
+  /// The receive that ends the round before, if blocks arrive there that leave in this one. Those
+  /// before it on its channel are complete then too.
+  std::optional<StepIndex> last_needed(Rank rank, std::uint32_t round) const {
+    if (round == 0) return std::nullopt;
+    const Range leave = leaving_in(round);
+    const Range arrived = arriving_in(round - 1);
+    if (leave.end <= arrived.first || arrived.end <= leave.first) return std::nullopt;
+    const std::uint32_t messages = blocks(rank, arrived).size();
+    if (messages == 0) return std::nullopt;
+    return receive_index(round - 1, messages - 1);
+  }
+
+  /// What the blocks travel in.
+  Arc blocks(Rank rank, const Range& range) const {
+    const std::int32_t begin = rank + range.first;
+    const std::int32_t end = rank + range.end;
+    return {chunks(std::min(begin, ranks_), std::min(end, ranks_)),
+            chunks(std::max(begin, ranks_) - ranks_, std::max(end, ranks_) - ranks_), largest_};
   }
   Slice chunks(std::int32_t first, std::int32_t end) const {
     if (first == end) return data_.part(0, 0);
     const std::uint64_t begin = chunk_of(data_, first, ranks_).first;
     return {data_.buffer, begin, chunk_of(data_, end - 1, ranks_).end() - begin};
-  }
-
-  /// The step waits for the last of the messages that arrived in the round before in `slice`; those
-  /// before it on the channel are complete then too.
-  void wait_for_round_before(Rank rank, std::uint32_t round, const Slice& slice, Step& step) const {
-    if (round == 0) return;
-    if (const auto message = arriving_in(rank, round - 1).last_touching(slice))
-      step.wait_for(2 * ((round - 1) * messages_ + *message) + 1);
   }
 
   std::int32_t ranks_;

@@ -23,7 +23,8 @@ struct Message {
   std::uint64_t bytes = 0;
   double later_bytes = 0;  // of a burst: what shares the links afterwards
   std::uint32_t channel = 0;
-  std::uint32_t next = 0;  // in the channel, while half of it is missing
+  std::uint32_t next = 0;           // in the channel, while half of it is missing
+  std::uint32_t next_to_leave = 0;  // in the channel, while it waits for its turn
   /// What its Recv does with it; until that is known it is priced as one that is only stored.
   schedule::Operator combine = schedule::Operator::Replace;
   bool posted_first = false;   // its Recv, before it began to flow
@@ -44,6 +45,9 @@ struct Channel {
   std::uint8_t stream = 0;
   std::uint32_t first = kNone;  // messages of which one half is missing, the same for all
   std::uint32_t last = kNone;
+  std::uint32_t first_to_leave = kNone;  // messages that are paid for and do not flow yet
+  std::uint32_t last_to_leave = kNone;
+  bool busy = false;  // one of its messages flows
   std::uint64_t sends = 0;
   std::uint64_t receives = 0;
   std::uint64_t bytes_sent = 0;

@@ -36,12 +36,10 @@ bool Run::send_paid(std::uint32_t number) {
   Message& message = channels_.message(number);
   message.overhead_paid = true;
   const Terms& price = terms(message);
-  if (!price.is_eager(message.bytes)) {
-    if (message.receive) begin_flow(number);
-    return false;
-  }
+  const bool eager = price.is_eager(message.bytes);
   const Time copy = delay(static_cast<double>(message.bytes) * price.send_seconds_per_byte);
-  begin_flow(number);
+  queue_up(number);
+  if (!eager) return false;
   if (copy == Time{}) {
     complete_send(number);
     return true;
@@ -63,9 +61,35 @@ bool Run::start_receive(RankState& state, const StartedStep& step) {
   if (message.flowing) {
     if (!is_flow()) announce_arrival(message, number);
   } else if (message.overhead_paid) {
-    begin_flow(number);
+    let_leave(message.channel);
   }
   return false;
+}
+
+/// A connection carries one message after the other.
+void Run::queue_up(std::uint32_t number) {
+  Message& message = channels_.message(number);
+  Channel& channel = channels_.channel(message.channel);
+  message.next_to_leave = Channel::kNone;
+  if (channel.first_to_leave == Channel::kNone)
+    channel.first_to_leave = number;
+  else
+    channels_.message(channel.last_to_leave).next_to_leave = number;
+  channel.last_to_leave = number;
+  let_leave(message.channel);
+}
+
+/// On an ideal network, where nothing is contended, they do not wait for the end of one another.
+void Run::let_leave(std::uint32_t channel_number) {
+  Channel& channel = channels_.channel(channel_number);
+  while (!channel.busy && channel.first_to_leave != Channel::kNone) {
+    const std::uint32_t number = channel.first_to_leave;
+    const Message& message = channels_.message(number);
+    if (!message.receive && !terms(message).is_eager(message.bytes)) return;
+    channel.first_to_leave = message.next_to_leave;
+    channel.busy = is_flow() && message.bytes > 0;
+    begin_flow(number);
+  }
 }
 
 /// The bytes leave now. What an eager message costs on an ideal network is known when its Recv is.
@@ -123,7 +147,10 @@ void Run::flowed(std::uint32_t number) {
   }
   if (price.bursts) cluster_.bursts().leave(cluster_.route(message.channel), now());
   queue_.push(now() + price.latency, kArrived, number);
-  if (price.is_eager(message.bytes)) return;
+  const bool eager = price.is_eager(message.bytes);
+  channels_.channel(message.channel).busy = false;
+  let_leave(message.channel);
+  if (eager) return;
   const Rank sender = channel_of(number).sender;
   complete_send(number);
   pump(sender);

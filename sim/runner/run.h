@@ -62,6 +62,8 @@ class Run {
   bool start_receive(RankState& state, const schedule::StartedStep& step);
   void over(std::uint32_t payload);
   bool send_paid(std::uint32_t number);
+  void queue_up(std::uint32_t number);
+  void let_leave(std::uint32_t channel_number);
   void begin_flow(std::uint32_t number);
   void announce_arrival(const Message& message, std::uint32_t number);
   void enter_flows();

@@ -111,6 +111,30 @@ TEST_CASE("messages: messages that arrive together are taken in one after the ot
   CHECK(end_of(flow, 0, 1) == 40 * kMicrosecond);
 }
 
+TEST_CASE("messages: those of one connection flow one after the other", "[messages]") {
+  // 1e6 B take 1 ms, the links 20 us. Rank 1 passes the first half on while the second one comes.
+  const Schedule schedule = listed({{send(1, 250'000), send(1, 250'000)},
+                                    {receive(0, 250'000), receive(0, 250'000),
+                                     after(send(2, 250'000), {0}), after(send(2, 250'000), {1})},
+                                    {receive(1, 250'000), receive(1, 250'000)}});
+  for (const std::uint64_t window : {std::uint64_t{0}, std::uint64_t{1} << 40}) {
+    cost::Machine machine = free_machine();
+    machine.message.window_bytes = window;
+    const SimulatedRun flow = run(schedule, cost_model(machine, 3), star(3), Fidelity::Flow);
+    CHECK(end_of(flow, 1, 0) == kMillisecond + 20 * kMicrosecond);
+    CHECK(end_of(flow, 1, 1) == 2 * kMillisecond + 20 * kMicrosecond);
+    CHECK(end_of(flow, 2, 0) == 2 * kMillisecond + 40 * kMicrosecond);
+    CHECK(end_of(flow, 2, 1) == 3 * kMillisecond + 40 * kMicrosecond);
+  }
+  // On another stream they share the links.
+  const Schedule streams =
+      listed({{send(1, 250'000), send(1, 250'000, 1)},
+              {receive(0, 250'000), receive(0, 250'000, Operator::Replace, 1)}});
+  const SimulatedRun flow = run(streams, cost_model(free_machine(), 2), star(2), Fidelity::Flow);
+  CHECK(end_of(flow, 1, 0) == 2 * kMillisecond + 20 * kMicrosecond);
+  CHECK(end_of(flow, 1, 1) == 2 * kMillisecond + 20 * kMicrosecond);
+}
+
 TEST_CASE("messages: a Combine holds the communication lane", "[messages]") {
   // 1e6 B · 1 ns = 1 ms; the Send, ready from the start, begins after it; 20 us of links.
   cost::Machine machine = free_machine();
