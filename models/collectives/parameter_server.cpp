@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/collectives/parameter_server.h"
 
+#include <algorithm>
+
 #include "models/base/errors.h"
 #include "models/collectives/messages.h"
 #include "models/schedule/pieces.h"
@@ -24,6 +26,7 @@ class ParameterServer final : public schedule::StepSource {
  public:
   explicit ParameterServer(const Operation& operation)
       : ranks_(operation.ranks),
+        peers_(static_cast<std::uint32_t>(ranks_ - 1)),
         servers_(servers_of(operation)),
         data_(operation.data),
         stream_(operation.stream),
@@ -32,87 +35,51 @@ class ParameterServer final : public schedule::StepSource {
                    std::to_string(servers_) + " servers among " + std::to_string(ranks_));
   }
 
-  /// In round k contributions to segment k of each shard are on their way, and the sums of segment
-  /// k−1: those to a rank would queue behind the sums to it if they came after them.
-  Shape shape(Rank rank) const override {
-    return {segments_ + 1, 2 * (servers_asked(rank) + workers_served(rank)), 3};
+  /// Contributions to segment k of each shard and the sums of segment k−1 go out side by side, one
+  /// peer in a round: those to a rank would queue behind the sums to it if they came after them.
+  /// Three segments are on their way, to and from no more than 16 ranks.
+  Shape shape(Rank) const override {
+    return {(segments_ + 1) * peers_, 4, std::min(std::max(1u, 3 * peers_), 16u)};
   }
 
-  // The slots of a round: contributions to the servers, those from the workers, sums to the
-  // workers, sums from the servers.
   void emit(Rank rank, std::uint32_t round, std::span<Step> slots) const override {
-    const std::uint32_t asked = servers_asked(rank);
-    const std::uint32_t served = workers_served(rank);
-    const auto width = static_cast<std::uint32_t>(slots.size());
-    if (round < segments_) {
-      contribute(rank, round, slots.first(asked));
-      add_up(rank, round, round * width + asked, slots.subspan(asked, served));
+    const std::uint32_t segment = round / peers_;
+    const std::uint32_t distance = round % peers_ + 1;
+    const Rank ahead = (rank + static_cast<std::int32_t>(distance)) % ranks_;
+    const Rank behind = (rank - static_cast<std::int32_t>(distance) + ranks_) % ranks_;
+    if (const Slice slice = slice_of(ahead, segment); slice.count > 0)
+      slots[kContribute] = send_to(ahead, slice, stream_);
+    if (const Slice slice = slice_of(rank, segment); slice.count > 0) {
+      slots[kAdd] = receive_from(behind, slice, Operator::Sum, stream_);
+      if (distance > 1) slots[kAdd].wait_for(index(segment, distance - 1, kAdd));
     }
-    if (round > 0) {
-      const StepIndex before = (round - 1) * width;
-      hand_out(rank, round - 1, before + asked + served - 1, slots.subspan(asked + served, served));
-      take(rank, round - 1, before, slots.last(asked));
+    if (segment == 0) return;
+    if (const Slice slice = slice_of(rank, segment - 1); slice.count > 0) {
+      slots[kHandOut] = send_to(ahead, slice, stream_);
+      slots[kHandOut].wait_for(index(segment - 1, peers_, kAdd));
+    }
+    if (const Slice slice = slice_of(behind, segment - 1); slice.count > 0) {
+      slots[kTake] = receive_from(behind, slice, Operator::Replace, stream_);
+      // It takes the place of the contribution, which went as far ahead as it takes to get behind.
+      slots[kTake].wait_for(index(segment - 1, peers_ + 1 - distance, kContribute));
     }
   }
 
  private:
-  void contribute(Rank rank, std::uint32_t segment, std::span<Step> sends) const {
-    for (std::size_t i = 0; i < sends.size(); ++i) {
-      const Rank to = around(rank + static_cast<std::int32_t>(i) + 1, servers_);
-      if (const Slice slice = slice_of(to, segment); slice.count > 0)
-        sends[i] = send_to(to, slice, stream_);
-    }
-  }
+  static constexpr StepIndex kContribute = 0, kAdd = 1, kHandOut = 2, kTake = 3;
 
-  /// One contribution after the other; the first is step `first`.
-  void add_up(Rank rank, std::uint32_t segment, StepIndex first, std::span<Step> receives) const {
-    const Slice slice = slice_of(rank, segment);
-    for (std::size_t i = 0; i < receives.size() && slice.count > 0; ++i) {
-      const Rank from = around(rank - static_cast<std::int32_t>(i) - 1, ranks_);
-      receives[i] = receive_from(from, slice, Operator::Sum, stream_);
-      if (i > 0) receives[i].wait_for(first + static_cast<StepIndex>(i) - 1);
-    }
-  }
-
-  void hand_out(Rank rank, std::uint32_t segment, StepIndex last_added,
-                std::span<Step> sends) const {
-    const Slice slice = slice_of(rank, segment);
-    for (std::size_t i = 0; i < sends.size() && slice.count > 0; ++i) {
-      sends[i] = send_to(around(rank + static_cast<std::int32_t>(i) + 1, ranks_), slice, stream_);
-      sends[i].wait_for(last_added);
-    }
-  }
-
-  /// The sum takes the place of the contribution that was sent there, by one of the Sends from
-  /// step `first` on.
-  void take(Rank rank, std::uint32_t segment, StepIndex first, std::span<Step> receives) const {
-    for (std::size_t i = 0; i < receives.size(); ++i) {
-      const std::int32_t back = static_cast<std::int32_t>(i) + 1;
-      const Rank from = around(rank - back, servers_);
-      const Slice slice = slice_of(from, segment);
-      if (slice.count == 0) continue;
-      receives[i] = receive_from(from, slice, Operator::Replace, stream_);
-      const std::int32_t forth = back == servers_ ? back : servers_ - back;
-      receives[i].wait_for(first + static_cast<StepIndex>(forth) - 1);
-    }
-  }
-
-  std::uint32_t servers_asked(Rank rank) const {
-    return static_cast<std::uint32_t>(rank < servers_ ? servers_ - 1 : servers_);
-  }
-  std::uint32_t workers_served(Rank rank) const {
-    return rank < servers_ ? static_cast<std::uint32_t>(ranks_ - 1) : 0;
-  }
-  static Rank around(std::int32_t number, std::int32_t size) {
-    return (number % size + size) % size;
+  StepIndex index(std::uint32_t segment, std::uint32_t distance, StepIndex slot) const {
+    return 4 * (segment * peers_ + distance - 1) + slot;
   }
   Slice shard(Rank server) const { return chunk_of(data_, server, servers_); }
-  /// A segment of the server's shard; empty if the rank is none.
-  Slice slice_of(Rank server, std::uint32_t segment) const {
-    return server < servers_ ? piece_of(shard(server), segment, segments_) : Slice{};
+  /// A segment of the shard that the rank serves; empty if there is none.
+  Slice slice_of(Rank rank, std::uint32_t segment) const {
+    const bool exists = rank < servers_ && segment < segments_;
+    return exists ? piece_of(shard(rank), segment, segments_) : Slice{};
   }
 
   std::int32_t ranks_;
+  std::uint32_t peers_;  // of each rank
   std::int32_t servers_;
   Slice data_;
   std::uint8_t stream_;

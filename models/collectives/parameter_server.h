@@ -12,7 +12,7 @@ namespace lockstep::collectives {
 /// 2014, here with a barrier). Segment by segment: the sums of one are handed out before those of
 /// the next are needed, while they are in the cache.
 ///
-/// Rank r begins with the server after r, so that not all send to one; server s adds the
+/// Rank r goes through the ranks r+1, r+2, … so that not all send to one; server s adds the
 /// contributions in the order s−1, s−2, …, in which they may be expected: sums are the same every
 /// time.
 ///
@@ -23,7 +23,7 @@ namespace lockstep::collectives {
 /// up in one place in one go. Few servers lose to all else; that is worth seeing.
 std::shared_ptr<const schedule::StepSource> make_parameter_server(const Operation& operation);
 
-/// Two messages of the largest shard.
+/// Two messages of the largest shard, among as many ranks as talk to one another at one time, 17.
 Time parameter_server_closed_form(const Operation& operation, const IdealNetwork& network);
 
 }  // namespace lockstep::collectives

@@ -41,11 +41,12 @@ class TwoLevel final : public schedule::StepSource {
   }
 
   /// Rounds: size−1 of the reduce-scatter, 2(groups−1) of the ring, size−1 of the all-gather. A
-  /// group that talks directly does so in all rounds at one time.
+  /// group that talks directly does so in all rounds at one time, or as many as do not swamp
+  /// anyone.
   Shape shape(Rank rank) const override {
     const std::int32_t size = size_of(place(rank).group);
     const std::int32_t rounds = 2 * (size - 1) + 2 * (groups() - 1);
-    const std::int32_t in_flight = within_ == Within::Direct ? std::max(4, size + 1) : 4;
+    const std::int32_t in_flight = within_ == Within::Direct ? std::clamp(size + 1, 4, 16) : 4;
     return {static_cast<std::uint32_t>(rounds), width(rank), static_cast<std::uint32_t>(in_flight)};
   }
 
