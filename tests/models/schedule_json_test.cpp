@@ -117,15 +117,15 @@ TEST_CASE("schedule json: reads as people would write it", "[schedule][json]") {
     {"name": "all-reduce", "bucket": 0, "after": [],
      "programs": [
       {"rounds": 2, "steps_per_round": 2, "rounds_in_flight": 3, "steps": [
-        {"verb":"send","target":1,"from":{"buffer":"data","first":0,"count":2}},
-        {"verb":"recv","combine":"sum","target":1,"into":{"buffer":"data","first":2,"count":1}},
-        {"verb":"send","target":1,"from":{"buffer":"data","first":2,"count":1},"after":[1]},
-        {"verb":"recv","target":1,"into":{"buffer":"data","first":0,"count":2},"after":[0]}]},
+        {"verb":"send","target":1,"from":{"buffer":"data","first":2,"count":1}},
+        {"verb":"recv","combine":"sum","target":1,"into":{"buffer":"data","first":0,"count":2}},
+        {"verb":"send","target":1,"from":{"buffer":"data","first":0,"count":2},"after":[1]},
+        {"verb":"recv","target":1,"into":{"buffer":"data","first":2,"count":1},"after":[0]}]},
       {"rounds": 2, "steps_per_round": 2, "rounds_in_flight": 3, "steps": [
-        {"verb":"send","target":0,"from":{"buffer":"data","first":2,"count":1}},
-        {"verb":"recv","combine":"sum","target":0,"into":{"buffer":"data","first":0,"count":2}},
-        {"verb":"send","target":0,"from":{"buffer":"data","first":0,"count":2},"after":[1]},
-        {"verb":"recv","target":0,"into":{"buffer":"data","first":2,"count":1},"after":[0]}]}]}]}
+        {"verb":"send","target":0,"from":{"buffer":"data","first":0,"count":2}},
+        {"verb":"recv","combine":"sum","target":0,"into":{"buffer":"data","first":2,"count":1}},
+        {"verb":"send","target":0,"from":{"buffer":"data","first":2,"count":1},"after":[1]},
+        {"verb":"recv","target":0,"into":{"buffer":"data","first":0,"count":2},"after":[0]}]}]}]}
 )");
   // One program for all ranks, defaults left out, any layout.
   const Schedule written =
