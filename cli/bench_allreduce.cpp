@@ -26,6 +26,7 @@ options::options_description bench_flags() {
       "bytes of the data, separated by commas (default 1KiB,64KiB,1MiB,16MiB,100MB)");
   add("algorithm", options::value<std::string>(), "algorithms, separated by commas, or all");
   add("segment-bytes", options::value<std::string>(), "a chunk travels in pieces of at most this");
+  add("servers", options::value<std::string>(), "(default all)");
   add("repetitions", options::value<std::string>(), "(default 7)");
   add_rank_options(flags);
   return flags;
@@ -81,8 +82,16 @@ int run_bench_allreduce(const Arguments& arguments) {
   for (const std::uint64_t bytes : sizes)
     for (const collectives::Algorithm algorithm : algorithms)
       for (const std::uint64_t segment : segments) {
-        const schedule::Schedule schedule =
-            collectives::all_reduce_schedule(algorithm, ranks, bytes / 4, segment / 4);
+        collectives::Operation operation{.ranks = ranks,
+                                         .data = {0, 0, bytes / 4},
+                                         .scratch = {},
+                                         .segment_elements = segment / 4,
+                                         .groups = {}};
+        operation.servers =
+            values.count("servers")
+                ? static_cast<std::int32_t>(whole_number(values, "servers", 0, ranks))
+                : 0;
+        const schedule::Schedule schedule = collectives::make_schedule(algorithm, operation);
         exec::CollectiveTiming timing =
             exec::time_all_reduce(session, schedule, repetitions, back_to_back(bytes));
         if (session.rank() != 0) continue;

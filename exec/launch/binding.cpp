@@ -3,6 +3,7 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -35,12 +36,14 @@ bool bind_to_share(const Session& session, std::int32_t threads) {
   }
   const std::vector<int> processors = allowed_processors();
   const std::size_t share = processors.size() / ranks_here;
-  if (ranks_here == 1 || share < static_cast<std::size_t>(threads)) return false;
+  if (ranks_here == 1 || processors.empty()) return false;
+  if (share < static_cast<std::size_t>(threads) && ranks_here < processors.size()) return false;
 
   cpu_set_t set;
   CPU_ZERO(&set);
-  for (std::size_t i = 0; i < share; ++i)
-    CPU_SET(static_cast<std::size_t>(processors[index * share + i]), &set);
+  const std::size_t first = index * processors.size() / ranks_here;
+  for (std::size_t i = 0; i < std::max<std::size_t>(share, 1); ++i)
+    CPU_SET(static_cast<std::size_t>(processors[first + i]), &set);
   for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task"))
     ::sched_setaffinity(std::stoi(thread.path().filename()), sizeof set, &set);
   return true;

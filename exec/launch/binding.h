@@ -9,9 +9,10 @@
 namespace lockstep::exec {
 
 /// Binds this process, with the threads it has and will have, to its share of the processors that
-/// it may use: those are cut into one block for each rank on this host, in the order of ranks. Does
-/// nothing when there are fewer processors than ranks' computing threads. Returns whether it is
-/// bound.
+/// it may use: those are cut into one block for each rank on this host, in the order of ranks; when
+/// there are more ranks than processors, neighbouring ranks share one. Does nothing for a rank that
+/// is alone, or whose threads are more than its block while whole blocks there are. Returns whether
+/// it is bound.
 ///
 /// Left alone, the kernel puts the communication threads of several ranks beside the computing
 /// thread of one of them; that rank loses what all of them need, and the others wait for it.

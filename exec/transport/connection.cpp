@@ -33,20 +33,38 @@ Connection::Connection(StreamSocket socket, Failed failed)
 
 void Connection::send(const Frame& frame, std::span<const std::byte> payload, Sent sent) {
   outgoing_.push({encode(frame), payload, std::move(sent)});
-  if (writing_.state == State::Idle && open_) write_turn();
+  if (writing_.state == State::Idle) begin(writing_);
 }
 
 void Connection::receive(const Arrival& arrival, Received received) {
   incoming_.push({arrival, std::move(received)});
-  if (reading_.state == State::Idle && open_) read_turn();
+  if (reading_.state == State::Idle) begin(reading_);
+}
+
+void Connection::begin(Direction& direction) {
+  if (!open_) return;
+  if (polled_ && !direction.may_move)
+    direction.state = State::Blocked;
+  else
+    turn(direction);
 }
 
 bool Connection::poll() {
-  polled_ = true;
+  if (!std::exchange(polled_, true)) writing_.may_move = reading_.may_move = true;
   bool moved = false;
-  if (writing_.state == State::Blocked && open_) moved |= write_turn();
-  if (reading_.state == State::Blocked && open_) moved |= read_turn();
+  for (Direction* direction : {&writing_, &reading_})
+    if (direction->state == State::Blocked && direction->may_move && open_)
+      moved |= turn(*direction);
   return moved;
+}
+
+void Connection::ready(bool readable, bool writable) {
+  reading_.may_move |= readable;
+  writing_.may_move |= writable;
+}
+
+bool Connection::turn(Direction& direction) {
+  return &direction == &writing_ ? write_turn() : read_turn();
 }
 
 void Connection::rest() {
@@ -65,8 +83,8 @@ bool Connection::write_turn() {
   writing_.state = State::Moving;
   std::size_t moved = 0;
   while (open_ && !outgoing_.empty()) {
-    if (moved >= kTurnBytes) {
-      block(writing_, true);
+    if (moved > 0 && (moved >= kTurnBytes || !writing_.may_move)) {
+      block(writing_, writing_.may_move);
       return true;
     }
     error_code error;
@@ -100,15 +118,17 @@ std::size_t Connection::write_some(error_code& error) {
   const std::array<boost::asio::const_buffer, 2> buffers{
       boost::asio::buffer(message.frame.data() + header_done, kFrameBytes - header_done),
       boost::asio::buffer(message.payload.data() + payload_done, payload_now)};
-  return socket_.write_some(buffers, error);
+  const std::size_t bytes = socket_.write_some(buffers, error);
+  writing_.may_move = bytes == boost::asio::buffer_size(buffers);  // else the kernel is full
+  return bytes;
 }
 
 bool Connection::read_turn() {
   reading_.state = State::Moving;
   std::size_t moved = 0;
   while (open_ && !incoming_.empty()) {
-    if (moved >= kTurnBytes) {
-      block(reading_, true);
+    if (moved > 0 && (moved >= kTurnBytes || !reading_.may_move)) {
+      block(reading_, reading_.may_move);
       return true;
     }
     error_code error;
@@ -145,7 +165,9 @@ std::size_t Connection::read_some(error_code& error) {
   const std::array<boost::asio::mutable_buffer, 2> buffers{
       boost::asio::buffer(header_.data() + header_read_, kFrameBytes - header_read_),
       boost::asio::buffer(target.data(), target.size())};
-  return socket_.read_some(buffers, error);
+  const std::size_t bytes = socket_.read_some(buffers, error);
+  reading_.may_move = bytes == boost::asio::buffer_size(buffers);  // else the kernel is empty
+  return bytes;
 }
 
 bool Connection::take_in(std::size_t bytes) {
@@ -180,23 +202,23 @@ bool Connection::check_header() {
 /// other links, else once the socket is ready.
 void Connection::block(Direction& direction, bool can_move) {
   direction.state = State::Blocked;
+  direction.may_move = can_move;
   if (!polled_) arm(direction, can_move);
 }
 
 /// A turn that was polled meanwhile may leave the wait behind; it then finds nothing blocked.
 void Connection::arm(Direction& direction, bool can_move) {
   if (std::exchange(direction.armed, true)) return;
-  const auto turn = [self = shared_from_this(), &direction](const error_code& = {}) {
+  const auto go_on = [self = shared_from_this(), &direction](const error_code& = {}) {
     direction.armed = false;
     if (!self->open_ || direction.state != State::Blocked) return;
-    // An error of the wait shows again in the read or write.
-    &direction == &self->writing_ ? self->write_turn() : self->read_turn();
+    self->turn(direction);  // an error of the wait shows again in the read or write
   };
   if (can_move)
-    boost::asio::post(socket_.get_executor(), turn);
+    boost::asio::post(socket_.get_executor(), go_on);
   else
     socket_.async_wait(&direction == &writing_ ? StreamSocket::wait_write : StreamSocket::wait_read,
-                       turn);
+                       go_on);
 }
 
 void Connection::fail_reading(const error_code& error) {

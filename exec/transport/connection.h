@@ -26,6 +26,7 @@ class Connection final : public DataLink, public std::enable_shared_from_this<Co
   void send(const Frame& frame, std::span<const std::byte> payload, Sent sent) override;
   void receive(const Arrival& arrival, Received received) override;
   bool poll() override;
+  void ready(bool readable, bool writable) override;
   void rest() override;
   void close() override;
   std::uint64_t payload_bytes_sent() const override { return payload_bytes_sent_; }
@@ -48,10 +49,12 @@ class Connection final : public DataLink, public std::enable_shared_from_this<Co
   };
   struct Direction {
     State state = State::Idle;
-    bool armed = false;  // the io_context will call
+    bool armed = false;    // the io_context will call
+    bool may_move = true;  // a turn is not known to be in vain
   };
 
   /// Turns return whether anything moved.
+  bool turn(Direction& direction);
   bool write_turn();
   bool read_turn();
   std::size_t write_some(boost::system::error_code& error);
@@ -59,6 +62,7 @@ class Connection final : public DataLink, public std::enable_shared_from_this<Co
   /// Sorts `bytes` that were read into header and payload. False: not what was due, it has failed.
   bool take_in(std::size_t bytes);
   bool check_header();
+  void begin(Direction& direction);
   void block(Direction& direction, bool can_move);
   void arm(Direction& direction, bool can_move);
   void fail_reading(const boost::system::error_code& error);

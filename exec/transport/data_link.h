@@ -43,6 +43,8 @@ class DataLink {
 
   /// From now on polled. Returns whether anything moved.
   virtual bool poll() = 0;
+  /// Before poll(): its socket, if it has one, has become ready (ReadySet).
+  virtual void ready(bool readable, bool writable) = 0;
   /// From now on resting.
   virtual void rest() = 0;
   /// Calls no function any more.

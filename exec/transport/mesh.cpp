@@ -97,9 +97,12 @@ void Mesh::add(Channel channel, tcp::socket socket) {
   const auto at = std::lower_bound(
       entries_.begin(), entries_.end(), channel,
       [](const Entry& entry, const Channel& wanted) { return entry.channel < wanted; });
+  const int handle = socket.native_handle();
   auto link = std::make_shared<Connection>(
       std::move(socket),
       [this, peer = channel.peer](const std::string& cause) { fail(peer, cause); });
+  ready_.add(handle, static_cast<std::uint32_t>(numbered_.size()));
+  numbered_.push_back(link.get());
   entries_.insert(at, {channel, std::move(link)});
   arrival_.cancel();
 }
@@ -130,6 +133,8 @@ void Mesh::receive(Channel channel, const Arrival& arrival, DataLink::Received r
 
 bool Mesh::poll() {
   polled_ = true;
+  for (const ReadySet::Event& event : ready_.collect())
+    numbered_[event.number]->ready(event.readable, event.writable);
   bool moved = false;
   for (std::size_t i = 0; i < entries_.size() && !stopped_; ++i)
     moved |= entries_[i].link->poll();

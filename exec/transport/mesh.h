@@ -18,6 +18,7 @@
 #include "exec/transport/acceptor.h"
 #include "exec/transport/channels.h"
 #include "exec/transport/data_link.h"
+#include "exec/transport/ready_set.h"
 
 namespace lockstep::exec {
 
@@ -81,6 +82,8 @@ class Mesh {
   bool stopped_ = false;
   bool polled_ = false;
   std::vector<Entry> entries_;  // sorted by channel
+  ReadySet ready_;
+  std::vector<DataLink*> numbered_;  // as ready_ knows them
   std::shared_ptr<Acceptor> acceptor_;
   boost::asio::steady_timer arrival_;  // never expires; cancelled when a connection came
 };
