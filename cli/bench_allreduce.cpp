@@ -27,6 +27,7 @@ options::options_description bench_flags() {
   add("algorithm", options::value<std::string>(), "algorithms, separated by commas, or all");
   add("segment-bytes", options::value<std::string>(), "a chunk travels in pieces of at most this");
   add("servers", options::value<std::string>(), "(default all)");
+  add("intra-host", options::value<std::string>(), "tcp, unix or shm (default tcp)");
   add("repetitions", options::value<std::string>(), "(default 7)");
   add_rank_options(flags);
   return flags;
@@ -77,8 +78,14 @@ int run_bench_allreduce(const Arguments& arguments) {
   }
   const auto repetitions = static_cast<std::int32_t>(
       values.count("repetitions") ? whole_number(values, "repetitions", 1, 1000) : 7);
-  exec::Session session(rank_options(values, ranks), "");
-  if (!values.count("no-binding")) exec::bind_to_share(session, 1);
+  struct Case {
+    std::uint64_t bytes;
+    collectives::Algorithm algorithm;
+    std::uint64_t segment;
+    schedule::Schedule schedule;
+  };
+  std::vector<Case> cases;
+  std::uint64_t floats = 0;
   for (const std::uint64_t bytes : sizes)
     for (const collectives::Algorithm algorithm : algorithms)
       for (const std::uint64_t segment : segments) {
@@ -91,19 +98,31 @@ int run_bench_allreduce(const Arguments& arguments) {
             values.count("servers")
                 ? static_cast<std::int32_t>(whole_number(values, "servers", 0, ranks))
                 : 0;
-        const schedule::Schedule schedule = collectives::make_schedule(algorithm, operation);
-        exec::CollectiveTiming timing =
-            exec::time_all_reduce(session, schedule, repetitions, back_to_back(bytes));
-        if (session.rank() != 0) continue;
-        std::sort(timing.seconds.begin(), timing.seconds.end());
-        const std::size_t n = timing.seconds.size();
-        std::printf("%12llu %-20s %8llu  median %10.1f q1 %10.1f q3 %10.1f us  errors %llu\n",
-                    static_cast<unsigned long long>(bytes), collectives::name_of(algorithm).c_str(),
-                    static_cast<unsigned long long>(segment), 1e6 * timing.seconds[n / 2],
-                    1e6 * timing.seconds[n / 4], 1e6 * timing.seconds[n * 3 / 4],
-                    static_cast<unsigned long long>(timing.errors));
-        std::fflush(stdout);
+        cases.push_back(
+            {bytes, algorithm, segment, collectives::make_schedule(algorithm, operation)});
+        floats = std::max(floats, exec::floats_for(cases.back().schedule));
       }
+  exec::RankOptions rank = rank_options(values, ranks);
+  if (values.count("intra-host"))
+    rank.intra_host = parse_intra_host(values["intra-host"].as<std::string>(), "--intra-host");
+  exec::Session session(rank, "");
+  if (!values.count("no-binding")) exec::bind_to_share(session, 1);
+  const std::span<std::byte> bytes = session.allocate(floats * sizeof(float));
+  const std::span<float> memory(reinterpret_cast<float*>(bytes.data()), floats);
+  for (const Case& each : cases) {
+    exec::CollectiveTiming timing = exec::time_all_reduce(session, each.schedule, memory,
+                                                          repetitions, back_to_back(each.bytes));
+    if (session.rank() != 0) continue;
+    std::sort(timing.seconds.begin(), timing.seconds.end());
+    const std::size_t n = timing.seconds.size();
+    std::printf("%12llu %-20s %8llu  median %10.1f q1 %10.1f q3 %10.1f us  errors %llu\n",
+                static_cast<unsigned long long>(each.bytes),
+                collectives::name_of(each.algorithm).c_str(),
+                static_cast<unsigned long long>(each.segment), 1e6 * timing.seconds[n / 2],
+                1e6 * timing.seconds[n / 4], 1e6 * timing.seconds[n * 3 / 4],
+                static_cast<unsigned long long>(timing.errors));
+    std::fflush(stdout);
+  }
   session.leave();
   return kFine;
 }

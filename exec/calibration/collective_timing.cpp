@@ -22,24 +22,42 @@ float sum_of_contributions(std::int32_t ranks, std::uint64_t element) {
   return sum;
 }
 
+/// The buffers of a schedule, one after the other in a piece of memory.
 class Arrays final : public Worker {
  public:
-  explicit Arrays(const schedule::Schedule& schedule) {
-    for (const schedule::Buffer& buffer : schedule.buffers)
-      arrays_.emplace_back(buffer.count);
+  Arrays(const schedule::Schedule& schedule, std::span<float> memory) {
+    for (const schedule::Buffer& buffer : schedule.buffers) {
+      arrays_.push_back(memory.first(buffer.count));
+      memory = memory.subspan(aligned(buffer.count));
+    }
   }
   void compute(std::int32_t, std::int32_t) override {}
   std::span<float> buffer(std::uint32_t number) override { return arrays_[number]; }
 
+  static std::uint64_t floats_for(const schedule::Schedule& schedule) {
+    std::uint64_t floats = 0;
+    for (const schedule::Buffer& buffer : schedule.buffers)
+      floats += aligned(buffer.count);
+    return floats;
+  }
+
  private:
-  std::vector<std::vector<float>> arrays_;
+  /// Buffers begin at cache lines.
+  static std::uint64_t aligned(std::uint64_t count) { return (count + 15) / 16 * 16; }
+
+  std::vector<std::span<float>> arrays_;
 };
 
 }  // namespace
 
+std::uint64_t floats_for(const schedule::Schedule& schedule) {
+  return Arrays::floats_for(schedule);
+}
+
 CollectiveTiming time_all_reduce(Session& session, const schedule::Schedule& schedule,
-                                 std::int32_t repetitions, std::int32_t back_to_back) {
-  Arrays arrays(schedule);
+                                 std::span<float> memory, std::int32_t repetitions,
+                                 std::int32_t back_to_back) {
+  Arrays arrays(schedule, memory);
   session.connect(peers_of(schedule, session.rank()));
   Executor executor(session, schedule, arrays, {.may_poll = true});
   const std::span<float> data = arrays.buffer(0);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "exec/launch/session.h"
@@ -17,9 +18,13 @@ struct CollectiveTiming {
   std::uint64_t errors = 0;
 };
 
-/// All ranks call it. `schedule` adds up buffer 0. Each of the `repetitions` begins with a barrier
+/// How many floats of memory a schedule's buffers take.
+std::uint64_t floats_for(const schedule::Schedule& schedule);
+
+/// All ranks call it, with so much `memory` of the session's. `schedule` adds up buffer 0. Each of the `repetitions` begins with a barrier
 /// and runs the schedule `back_to_back` times.
 CollectiveTiming time_all_reduce(Session& session, const schedule::Schedule& schedule,
-                                 std::int32_t repetitions, std::int32_t back_to_back);
+                                 std::span<float> memory, std::int32_t repetitions,
+                                 std::int32_t back_to_back);
 
 }  // namespace lockstep::exec

@@ -14,6 +14,7 @@ struct Peer {
   std::int32_t pid = 0;
   std::string address;     // as rank 0 sees it; empty for rank 0
   std::uint16_t port = 0;  // where it takes data connections
+  std::string place;       // alike for those who reach one another without a network
 };
 
 /// "rank 2 (host a, pid 4711)".

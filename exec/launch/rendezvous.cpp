@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exec/launch/rendezvous.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -114,6 +116,7 @@ awaitable<Meeting> meet(tcp::socket& socket, const RendezvousPlan& plan) {
   join.ranks = plan.ranks;
   join.peer.host = this_host_name();
   join.peer.pid = ::getpid();
+  join.peer.place = this_place();
   join.peer.port = data_acceptor.local_endpoint().port();
   const std::string bytes = encode(MessageKind::Join, encode(join));
   co_await boost::asio::async_write(socket, boost::asio::buffer(bytes), use_awaitable);
@@ -135,6 +138,16 @@ awaitable<Meeting> meet(tcp::socket& socket, const RendezvousPlan& plan) {
 std::string this_host_name() {
   char name[256] = {};
   return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
+}
+
+std::string this_place() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string boot;
+  std::getline(file, boot);
+  struct stat network{};
+  if (boot.empty() || ::stat("/proc/self/ns/net", &network) != 0)
+    return this_host_name() + " " + std::to_string(::getpid());
+  return boot + " " + std::to_string(network.st_ino);
 }
 
 tcp::acceptor make_data_acceptor(const boost::asio::any_io_executor& executor,

@@ -66,4 +66,8 @@ boost::asio::ip::tcp::acceptor make_data_acceptor(const boost::asio::any_io_exec
 /// What this host calls itself.
 std::string this_host_name();
 
+/// Alike for processes of one running system in one network namespace, and for no others: a
+/// container or a namespace of its own is another host.
+std::string this_place();
+
 }  // namespace lockstep::exec

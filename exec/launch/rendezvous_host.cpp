@@ -89,6 +89,7 @@ awaitable<Meeting> Host::meet(tcp::acceptor acceptor) {
   Peer& self = table_.peers[0];
   self.host = this_host_name();
   self.pid = ::getpid();
+  self.place = this_place();
   self.port = data_acceptor.local_endpoint().port();
 
   const auto strangers = std::make_shared<Acceptor>(

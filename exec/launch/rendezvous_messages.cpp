@@ -14,6 +14,7 @@ void put(std::string& out, const Peer& peer) {
   exec::put(out, peer.pid);
   exec::put(out, std::string_view(peer.address));
   exec::put(out, peer.port);
+  exec::put(out, std::string_view(peer.place));
 }
 
 Peer take_peer(std::string_view& in) {
@@ -22,6 +23,7 @@ Peer take_peer(std::string_view& in) {
   peer.pid = take<std::int32_t>(in);
   peer.address = take_text(in, kMaximumNameBytes);
   peer.port = take<std::uint16_t>(in);
+  peer.place = take_text(in, kMaximumNameBytes);
   return peer;
 }
 

@@ -80,6 +80,7 @@ struct Session::Life {
 
   void meet(std::string resolved_job);
   void open(Meeting meeting);
+  std::vector<bool> ranks_here() const;
   void end(const Verdict& verdict);
   void break_down(const std::exception& error);
   void say_farewell();
@@ -91,6 +92,7 @@ struct Session::Life {
   CommunicationThread thread{[this](const std::exception& error) { break_down(error); }};
   boost::asio::io_context& context = thread.context();
   Meeting meeting;
+  SharedMemory buffers;  // what the mesh sends from
   std::unique_ptr<Mesh> mesh;
   std::unique_ptr<Control> control;
   std::function<void()> on_failure;  // the communication thread's
@@ -130,7 +132,7 @@ void Session::Life::meet(std::string resolved_job) {
                             .loopback_only = options.loopback_only};
   if (options.ranks == 1) {
     Meeting alone;
-    alone.peers = {{this_host_name(), ::getpid(), "", 0}};
+    alone.peers = {{this_host_name(), ::getpid(), "", 0, this_place()}};
     alone.resolved_job = std::move(resolved_job);
     alone.clock = Clock{steady_ns()};
     thread.start();
@@ -158,6 +160,7 @@ void Session::Life::open(Meeting met) {
   mesh = std::make_unique<Mesh>(
       context, options.rank, options.ranks, options.secret, nanoseconds_of(options.timeout_seconds),
       [this](Rank peer, const std::string& cause) { control->suspect(peer, cause); });
+  mesh->settle({options.intra_host, ranks_here(), &buffers});
   Control::Events events;
   events.verdict = [this](const Verdict& verdict) { end(verdict); };
   events.report = [this](Rank from, const IterationReport& report) {
@@ -184,6 +187,13 @@ void Session::Life::open(Meeting met) {
   links_ended = control->all_links_ended();
   if (meeting.data_acceptor) mesh->listen(std::move(*meeting.data_acceptor));
   control->start();
+}
+
+std::vector<bool> Session::Life::ranks_here() const {
+  std::vector<bool> here;
+  for (const Peer& peer : meeting.peers)
+    here.push_back(peer.place == meeting.peers[static_cast<std::size_t>(options.rank)].place);
+  return here;
 }
 
 void Session::Life::end(const Verdict& verdict) {
@@ -254,6 +264,19 @@ void Session::call(const std::function<void()>& function) {
 }
 void Session::set_polling(bool polling) {
   life_->thread.set_polling(polling);
+}
+
+std::vector<bool> Session::ranks_here() const {
+  return life_->ranks_here();
+}
+
+std::span<std::byte> Session::allocate(std::size_t bytes) {
+  call([&] {
+    LOCKSTEP_CHECK(life_->buffers.descriptor() < 0, "a session's memory is allocated twice");
+    life_->buffers = SharedMemory(bytes);
+    life_->mesh->buffers_are_there();
+  });
+  return life_->buffers.bytes();
 }
 
 void Session::connect(const std::vector<Channel>& channels) {

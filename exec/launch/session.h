@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "exec/transport/clock.h"
 #include "exec/transport/errors.h"
 #include "exec/transport/secret.h"
+#include "models/base/intra_host.h"
 
 namespace lockstep::exec {
 
@@ -32,6 +34,7 @@ struct RankOptions {
   Secret secret;
   double timeout_seconds = 5;              // silence after which a peer is lost
   double rendezvous_timeout_seconds = 30;  // for everybody to come
+  IntraHost intra_host = IntraHost::Tcp;   // alike on all ranks
 };
 
 /// Functions are for any thread but the communication thread, unless they say otherwise. Those that
@@ -52,6 +55,12 @@ class Session {
   const std::string& resolved_job() const;
   const std::vector<Peer>& peers() const;
   const Clock& clock() const;
+
+  /// Memory for what is sent and received, zeroed; as long as the session lives. Once at most, and
+  /// before connect(). Where ranks of this host share memory it is theirs to read.
+  std::span<std::byte> allocate(std::size_t bytes);
+  /// The ranks that this one reaches without a network, itself included.
+  std::vector<bool> ranks_here() const;
 
   /// Makes the data connections that aren't there yet: see peers_of(). All ranks of those must call
   /// it, at whatever time.

@@ -17,7 +17,7 @@
 
 namespace lockstep::exec {
 
-inline constexpr std::uint16_t kProtocolVersion = 1;
+inline constexpr std::uint16_t kProtocolVersion = 2;
 
 enum class Purpose : std::uint8_t { Control = 1, Data = 2 };
 

@@ -4,11 +4,14 @@
 #include <algorithm>
 #include <utility>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "exec/transport/clock.h"
 #include "exec/transport/connection.h"
+#include "exec/transport/local_path.h"
 #include "exec/transport/socket.h"
 #include "models/base/errors.h"
 
@@ -39,9 +42,15 @@ void Mesh::listen(tcp::acceptor acceptor) {
       std::move(acceptor), secret_, rank_, timeout_,
       [this](const Identity& identity) { return refusal_of(identity); },
       [this](tcp::socket socket, const Identity& identity) {
-        add({identity.rank, static_cast<std::uint8_t>(identity.stream)}, std::move(socket));
+        const Channel channel{identity.rank, static_cast<std::uint8_t>(identity.stream)};
+        co_spawn(context_, take_in(channel, std::move(socket), true), boost::asio::detached);
       });
   acceptor_->start();
+}
+
+void Mesh::buffers_are_there() {
+  has_buffers_ = true;
+  arrival_.cancel();
 }
 
 std::string Mesh::refusal_of(const Identity& identity) const {
@@ -89,22 +98,58 @@ awaitable<void> Mesh::reach(Channel channel, tcp::endpoint endpoint) {
   if (!cause.empty()) {
     fail(channel.peer, cause);
   } else if (!stopped_) {
-    add(channel, std::move(socket));
+    co_await take_in(channel, std::move(socket), false);
   }
 }
 
-void Mesh::add(Channel channel, tcp::socket socket) {
+awaitable<void> Mesh::take_in(Channel channel, tcp::socket socket, bool accepted) {
+  std::shared_ptr<DataLink> link;
+  int handle = -1;
+  std::string cause;
+  try {
+    link = co_await make_link(channel, std::move(socket), accepted, handle);
+  } catch (const std::exception& error) {
+    cause = std::string("cannot be reached within this host: ") + error.what();
+  }
+  if (stopped_) co_return;
+  if (!cause.empty()) {
+    fail(channel.peer, cause);
+    co_return;
+  }
+  ready_.add(handle, static_cast<std::uint32_t>(numbered_.size()));
+  numbered_.push_back(link.get());
   const auto at = std::lower_bound(
       entries_.begin(), entries_.end(), channel,
       [](const Entry& entry, const Channel& wanted) { return entry.channel < wanted; });
-  const int handle = socket.native_handle();
-  auto link = std::make_shared<Connection>(
-      std::move(socket),
-      [this, peer = channel.peer](const std::string& cause) { fail(peer, cause); });
-  ready_.add(handle, static_cast<std::uint32_t>(numbered_.size()));
-  numbered_.push_back(link.get());
   entries_.insert(at, {channel, std::move(link)});
   arrival_.cancel();
+}
+
+awaitable<std::shared_ptr<DataLink>> Mesh::make_link(Channel channel, tcp::socket socket,
+                                                     bool accepted, int& handle) {
+  const auto failed = [this, peer = channel.peer](const std::string& cause) { fail(peer, cause); };
+  const auto peer = static_cast<std::size_t>(channel.peer);
+  const bool is_here = peer < neighbourhood_.is_here.size() && neighbourhood_.is_here[peer];
+  if (!is_here || neighbourhood_.how == IntraHost::Tcp) {
+    handle = socket.native_handle();
+    co_return std::make_shared<Connection>(StreamSocket(std::move(socket)), failed);
+  }
+  while (neighbourhood_.how == IntraHost::SharedMemory && !has_buffers_ && !stopped_) {
+    error_code cancelled;
+    co_await arrival_.async_wait(redirect_error(use_awaitable, cancelled));
+  }
+  StreamSocket local(context_);
+  if (accepted)  // no conditional expression: g++ 12 gets those wrong around co_await
+    local = co_await accept_local(socket, timeout_);
+  else
+    local = co_await connect_local(socket, timeout_);
+  handle = local.native_handle();
+  if (neighbourhood_.how == IntraHost::Unix)
+    co_return std::make_shared<Connection>(std::move(local), failed);
+  const SharedMemory& buffers = *neighbourhood_.buffers;
+  SharedMemoryLink::Parts parts =
+      co_await share_memory(std::move(local), accepted, buffers, timeout_);
+  co_return std::make_shared<SharedMemoryLink>(std::move(parts), buffers.bytes(), failed);
 }
 
 DataLink* Mesh::find(Channel channel) const {

@@ -19,11 +19,21 @@
 #include "exec/transport/channels.h"
 #include "exec/transport/data_link.h"
 #include "exec/transport/ready_set.h"
+#include "exec/transport/shared_memory.h"
+#include "models/base/intra_host.h"
 
 namespace lockstep::exec {
 
-/// The higher rank connects, the lower accepts. There is no handshake per message: the receiver
-/// knows from its schedule what must come, and TCP holds back a sender that is ahead.
+/// How ranks of this host talk to one another.
+struct Neighbourhood {
+  IntraHost how = IntraHost::Tcp;
+  std::vector<bool> is_here;              // by rank; empty = nobody
+  const SharedMemory* buffers = nullptr;  // what this rank sends from: see buffers_are_there()
+};
+
+/// The higher rank connects, the lower accepts; ranks of one host then go over to what they use
+/// among themselves. There is no handshake per message: the receiver knows from its schedule what
+/// must come, and a sender that is ahead is held back.
 /// Not thread-safe: everything happens on the thread that runs the io_context.
 class Mesh {
  public:
@@ -35,6 +45,10 @@ class Mesh {
        std::chrono::nanoseconds timeout, Failed failed);
   ~Mesh();
 
+  /// Before listen() and connect(). What it refers to must outlive the mesh.
+  void settle(Neighbourhood neighbourhood) { neighbourhood_ = std::move(neighbourhood); }
+  /// With shared memory no link is made before this is said.
+  void buffers_are_there();
   /// Lets higher ranks in from now on, whether or not this rank is ready for them.
   void listen(boost::asio::ip::tcp::acceptor acceptor);
   /// Makes the connections that aren't there yet and waits for those that others make.
@@ -67,7 +81,11 @@ class Mesh {
   };
 
   boost::asio::awaitable<void> reach(Channel channel, boost::asio::ip::tcp::endpoint endpoint);
-  void add(Channel channel, boost::asio::ip::tcp::socket socket);
+  boost::asio::awaitable<void> take_in(Channel channel, boost::asio::ip::tcp::socket socket,
+                                       bool accepted);
+  boost::asio::awaitable<std::shared_ptr<DataLink>> make_link(Channel channel,
+                                                              boost::asio::ip::tcp::socket socket,
+                                                              bool accepted, int& handle);
   std::string refusal_of(const Identity& identity) const;
   DataLink* find(Channel channel) const;
   DataLink& at(Channel channel) const;
@@ -79,13 +97,15 @@ class Mesh {
   Secret secret_;
   std::chrono::nanoseconds timeout_;
   Failed failed_;
+  Neighbourhood neighbourhood_;
   bool stopped_ = false;
   bool polled_ = false;
   std::vector<Entry> entries_;  // sorted by channel
   ReadySet ready_;
   std::vector<DataLink*> numbered_;  // as ready_ knows them
   std::shared_ptr<Acceptor> acceptor_;
-  boost::asio::steady_timer arrival_;  // never expires; cancelled when a connection came
+  bool has_buffers_ = false;
+  boost::asio::steady_timer arrival_;  // never expires; cancelled when a link or the buffers came
 };
 
 }  // namespace lockstep::exec

@@ -6,6 +6,7 @@
 
 #include <sstream>
 #include <string_view>
+#include <utility>
 
 namespace lockstep::exec {
 
@@ -33,18 +34,18 @@ std::string describe_peer_of(const tcp::socket& socket) {
   return error ? "nobody" : describe(endpoint);
 }
 
-Deadline::Deadline(tcp::socket& socket, std::chrono::nanoseconds span)
-    : state_(std::make_shared<State>(State{&socket})), timer_(socket.get_executor(), span) {
+Deadline::Deadline(const boost::asio::any_io_executor& executor, std::chrono::nanoseconds span,
+                   std::function<void()> close)
+    : state_(std::make_shared<State>(State{std::move(close)})), timer_(executor, span) {
   timer_.async_wait([state = state_](const boost::system::error_code& error) {
-    if (error || state->socket == nullptr) return;
+    if (error || !state->close) return;
     state->passed = true;
-    boost::system::error_code ignored;
-    state->socket->close(ignored);
+    state->close();
   });
 }
 
 Deadline::~Deadline() {
-  state_->socket = nullptr;
+  state_->close = nullptr;
 }
 
 }  // namespace lockstep::exec

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -25,10 +26,16 @@ void tune_for_data(StreamSocket& socket);
 std::string describe(const boost::asio::ip::tcp::endpoint& endpoint);
 std::string describe_peer_of(const boost::asio::ip::tcp::socket& socket);
 
-/// Closes a socket if it isn't destroyed before the time is up: how waits get a deadline here.
+/// Closes a socket, or an acceptor, if it isn't destroyed before the time is up: how waits get a
+/// deadline here.
 class Deadline {
  public:
-  Deadline(boost::asio::ip::tcp::socket& socket, std::chrono::nanoseconds span);
+  template <typename Socket>
+  Deadline(Socket& socket, std::chrono::nanoseconds span)
+      : Deadline(socket.get_executor(), span, [&socket] {
+          boost::system::error_code ignored;
+          socket.close(ignored);
+        }) {}
   ~Deadline();
   Deadline(const Deadline&) = delete;
   Deadline& operator=(const Deadline&) = delete;
@@ -36,9 +43,11 @@ class Deadline {
 
  private:
   struct State {
-    boost::asio::ip::tcp::socket* socket;
+    std::function<void()> close;
     bool passed = false;
   };
+  Deadline(const boost::asio::any_io_executor& executor, std::chrono::nanoseconds span,
+           std::function<void()> close);
   std::shared_ptr<State> state_;  // the timer's handler may run after the destructor
   boost::asio::steady_timer timer_;
 };
