@@ -42,7 +42,7 @@ std::vector<std::string> words(const std::string& text) {
 }
 
 std::int32_t back_to_back(std::uint64_t bytes) {
-  return bytes <= 64 << 10 ? 200 : bytes <= 1 << 20 ? 20 : 2;
+  return bytes <= 64 << 10 ? 200 : bytes <= 1 << 20 ? 50 : bytes <= 16 << 20 ? 10 : 3;
 }
 
 }  // namespace

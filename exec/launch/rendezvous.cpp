@@ -144,7 +144,7 @@ std::string this_place() {
   std::ifstream file("/proc/sys/kernel/random/boot_id");
   std::string boot;
   std::getline(file, boot);
-  struct stat network{};
+  struct stat network {};
   if (boot.empty() || ::stat("/proc/self/ns/net", &network) != 0)
     return this_host_name() + " " + std::to_string(::getpid());
   return boot + " " + std::to_string(network.st_ino);

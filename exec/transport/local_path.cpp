@@ -122,10 +122,8 @@ awaitable<StreamSocket> connect_local(tcp::socket& tcp, std::chrono::nanoseconds
 awaitable<SharedMemoryLink::Parts> share_memory(StreamSocket socket, bool accepted,
                                                 const SharedMemory& own_buffers,
                                                 std::chrono::nanoseconds timeout) {
-  SharedMemoryLink::Parts parts{.socket = std::move(socket),
-                                .link = {},
-                                .peers_buffers = {},
-                                .accepted = accepted};
+  SharedMemoryLink::Parts parts{
+      .socket = std::move(socket), .link = {}, .peers_buffers = {}, .accepted = accepted};
   const Deadline deadline(parts.socket, timeout);
   if (accepted) {
     parts.link = SharedMemory(sizeof(LinkMemory));

@@ -17,8 +17,8 @@ namespace lockstep::exec {
 
 /// The one who accepted the TCP connection listens on a Unix socket without a name in any folder
 /// and says over TCP where, and a token that the other shows there. Both throw HandshakeError, or
-/// boost::system::system_error, also when the time is up; but the one who connected waits as long as
-/// the other takes to be ready.
+/// boost::system::system_error, also when the time is up; but the one who connected waits as long
+/// as the other takes to be ready.
 boost::asio::awaitable<StreamSocket> accept_local(boost::asio::ip::tcp::socket& tcp,
                                                   std::chrono::nanoseconds timeout);
 boost::asio::awaitable<StreamSocket> connect_local(boost::asio::ip::tcp::socket& tcp,

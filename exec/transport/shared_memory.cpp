@@ -22,8 +22,8 @@ namespace {
 SharedMemory::SharedMemory(int descriptor, std::size_t bytes, bool writable)
     : descriptor_(descriptor) {
   if (bytes == 0) return;
-  void* start = ::mmap(nullptr, bytes, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED,
-                       descriptor, 0);
+  void* start =
+      ::mmap(nullptr, bytes, PROT_READ | (writable ? PROT_WRITE : 0), MAP_SHARED, descriptor, 0);
   if (start == MAP_FAILED) {
     ::close(std::exchange(descriptor_, -1));
     throw_system_error("shared memory cannot be mapped");
@@ -42,7 +42,7 @@ SharedMemory::SharedMemory(std::size_t bytes) {
 }
 
 SharedMemory SharedMemory::adopt(int descriptor, bool writable) {
-  struct stat status{};
+  struct stat status {};
   if (::fstat(descriptor, &status) != 0) throw_system_error("shared memory has gone");
   return SharedMemory(descriptor, static_cast<std::size_t>(status.st_size), writable);
 }
