@@ -5,6 +5,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "cli/collective_prediction.h"
 #include "cli/command_line.h"
 #include "cli/rank_flags.h"
 #include "exec/calibration/collective_timing.h"
@@ -28,6 +29,7 @@ options::options_description bench_flags() {
   add("segment-bytes", options::value<std::string>(), "a chunk travels in pieces of at most this");
   add("servers", options::value<std::string>(), "(default all)");
   add("intra-host", options::value<std::string>(), "tcp, unix or shm (default tcp)");
+  add("machine", options::value<std::vector<std::string>>()->composing(), "machine file");
   add("repetitions", options::value<std::string>(), "(default 7)");
   add_rank_options(flags);
   return flags;
@@ -105,6 +107,12 @@ int run_bench_allreduce(const Arguments& arguments) {
   exec::RankOptions rank = rank_options(values, ranks);
   if (values.count("intra-host"))
     rank.intra_host = parse_intra_host(values["intra-host"].as<std::string>(), "--intra-host");
+  const Machines machines = read_machines(values);
+  Cluster cluster;
+  cluster.topology = topology::load_topology("one_host");
+  cluster.host_of_rank.assign(static_cast<std::size_t>(ranks), 0);
+  cluster.intra_host = rank.intra_host;
+  cluster.machines = &machines;
   exec::Session session(rank, "");
   if (!values.count("no-binding")) exec::bind_to_share(session, 1);
   const std::span<std::byte> bytes = session.allocate(floats * sizeof(float));
@@ -113,14 +121,17 @@ int run_bench_allreduce(const Arguments& arguments) {
     exec::CollectiveTiming timing = exec::time_all_reduce(session, each.schedule, memory,
                                                           repetitions, back_to_back(each.bytes));
     if (session.rank() != 0) continue;
+    const CollectivePrediction prediction =
+        machines.empty() ? CollectivePrediction{} : predict_collective(each.schedule, cluster);
     std::sort(timing.seconds.begin(), timing.seconds.end());
     const std::size_t n = timing.seconds.size();
-    std::printf("%12llu %-20s %8llu  median %10.1f q1 %10.1f q3 %10.1f us  errors %llu\n",
-                static_cast<unsigned long long>(each.bytes),
-                collectives::name_of(each.algorithm).c_str(),
-                static_cast<unsigned long long>(each.segment), 1e6 * timing.seconds[n / 2],
-                1e6 * timing.seconds[n / 4], 1e6 * timing.seconds[n * 3 / 4],
-                static_cast<unsigned long long>(timing.errors));
+    std::printf(
+        "%12llu %-20s %8llu  median %10.1f q1 %10.1f q3 %10.1f us  predicted %10.1f  errors %llu "
+        "%s\n",
+        static_cast<unsigned long long>(each.bytes), collectives::name_of(each.algorithm).c_str(),
+        static_cast<unsigned long long>(each.segment), 1e6 * timing.seconds[n / 2],
+        1e6 * timing.seconds[n / 4], 1e6 * timing.seconds[n * 3 / 4], 1e6 * prediction.seconds,
+        static_cast<unsigned long long>(timing.errors), prediction.dominated_by.c_str());
     std::fflush(stdout);
   }
   session.leave();

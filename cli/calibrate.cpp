@@ -13,9 +13,11 @@
 
 #include "cli/command_line.h"
 #include "cli/prediction.h"
+#include "cli/rank_flags.h"
 #include "exec/calibration/machine_fit.h"
 #include "exec/calibration/message_timing.h"
 #include "exec/calibration/row_timing.h"
+#include "exec/calibration/transport_timing.h"
 #include "exec/data/idx.h"
 #include "exec/launch/binding.h"
 #include "exec/launch/local_launch.h"
@@ -111,15 +113,16 @@ void calibrate_network(const Plan& plan, const network::Network& network, std::i
                  machine.memory_bytes_per_second);
 }
 
-/// Starts two processes of this program that exchange messages; rank 0 leaves the samples in a
-/// file.
-exec::MessageSamples measure_messages() {
+/// Starts two processes of this program that measure something together; rank 0 leaves the result
+/// in a file.
+std::string measure_with_two(Arguments arguments) {
   const std::string path =
-      (std::filesystem::temp_directory_path() / ("lockstep-messages-" + std::to_string(getpid())))
+      (std::filesystem::temp_directory_path() / ("lockstep-measured-" + std::to_string(getpid())))
           .string();
   exec::LocalLaunch launch;
   launch.ranks = 2;
-  launch.arguments = {"calibrate", "--messages-out", path};
+  launch.arguments = {"calibrate", "--measured-out", path};
+  launch.arguments.insert(launch.arguments.end(), arguments.begin(), arguments.end());
   const int status = exec::launch_local_ranks(launch);
   if (status != kFine)
     throw ConfigError("calibrate", "the two processes that exchange messages ended with status " +
@@ -128,24 +131,36 @@ exec::MessageSamples measure_messages() {
   std::ostringstream text;
   text << file.rdbuf();
   std::filesystem::remove(path);
-  return exec::decode_samples(text.str());
+  return text.str();
 }
 
-int exchange_messages(const options::variables_map& values) {
-  exec::RankOptions rank;
-  rank.ranks = 2;
-  rank.rank = static_cast<Rank>(whole_number(values, "rank", 0, 1));
-  const std::string where = values["rendezvous"].as<std::string>();
-  rank.port = static_cast<std::uint16_t>(std::stoi(where.substr(where.rfind(':') + 1)));
-  rank.secret = exec::read_secret(static_cast<int>(whole_number(values, "secret-fd", 0, 1 << 20)));
-  rank.loopback_only = true;
-  if (values.count("rendezvous-fd"))
-    rank.listening_socket = static_cast<int>(whole_number(values, "rendezvous-fd", 0, 1 << 20));
+void measure_exchanges(cost::Machine& machine) {
+  for (const IntraHost how : {IntraHost::Tcp, IntraHost::Unix, IntraHost::SharedMemory}) {
+    std::fprintf(stderr, "messages between ranks of one host: %s\n", name_of(how).c_str());
+    cost::ExchangeCosts& costs = machine.exchanges[how];
+    for (const bool together : {false, true}) {
+      if (!together && machine.cores < 2) continue;
+      (together ? costs.together : costs.apart) = exec::decode_message_samples(measure_with_two(
+          {"--exchange", together ? "together" : "apart", "--intra-host", name_of(how)}));
+    }
+  }
+}
+
+/// One of the two.
+int measure_as_rank(const options::variables_map& values) {
+  exec::RankOptions rank = rank_options(values, 2);
+  if (values.count("intra-host"))
+    rank.intra_host = parse_intra_host(values["intra-host"].as<std::string>(), "--intra-host");
   exec::Session session(rank, "");
-  exec::bind_to_share(session, 1);  // as ranks that train are
-  const exec::MessageSamples samples = exec::time_messages(session);
-  if (rank.rank == 0)
-    results::write_file(values["messages-out"].as<std::string>(), exec::encode(samples));
+  std::string measured;
+  if (values.count("exchange")) {
+    const bool together = values["exchange"].as<std::string>() == "together";
+    measured = exec::encode(exec::time_exchanges(session, together));
+  } else {
+    exec::bind_to_share(session, 1);  // as ranks that train are
+    measured = exec::encode(exec::time_messages(session));
+  }
+  if (rank.rank == 0) results::write_file(values["measured-out"].as<std::string>(), measured);
   session.leave();
   return kFine;
 }
@@ -211,7 +226,8 @@ cost::Machine measure(const Plan& plan) {
   machine.memory_bytes_per_second =
       exec::memory_bandwidth(static_cast<std::int32_t>(machine.cores));
   std::fprintf(stderr, "messages between two processes\n");
-  exec::add_messages(machine, measure_messages());
+  exec::add_messages(machine, exec::decode_samples(measure_with_two({})));
+  measure_exchanges(machine);
   machine.message.window_bytes = exec::tcp_window_bytes();
   Steadiness steadiness;
   for (const network::Network& network : plan.networks)
@@ -240,16 +256,17 @@ int run_calibrate(const Arguments& arguments) {
   add("data", options::value<std::string>(), "folder of IDX files (default: Fashion-MNIST)");
   options::options_description all;
   all.add(flags);
+  add_rank_options(all);
+  add_launcher_options(all);
   auto hidden = all.add_options();
-  for (const char* flag :
-       {"messages-out", "rank", "ranks", "rendezvous", "secret-fd", "rendezvous-fd"})
+  for (const char* flag : {"ranks", "measured-out", "exchange", "intra-host"})
     hidden(flag, options::value<std::string>());
   const options::variables_map values = parse(all, arguments);
   if (values.count("help")) {
     std::cout << flags;
     return kFine;
   }
-  if (values.count("messages-out")) return exchange_messages(values);
+  if (values.count("measured-out")) return measure_as_rank(values);
   if (!values.count("out")) throw ConfigError("--out", "expected the machine file to write");
   check_outputs(values, {"out"});
   const cost::Machine machine = measure(make_plan(values));

@@ -135,23 +135,47 @@ Machines read_machines(const options::variables_map& values) {
   return machines;
 }
 
-cost::CostModel make_cost_model(const ResolvedJob& resolved, const Machines& machines) {
-  std::vector<const cost::Machine*> machine_of_rank;
+namespace {
+
+/// Of each rank.
+struct MachinesOfRanks {
+  std::vector<const cost::Machine*> machines;
   std::vector<double> speeds;
-  for (const HostId id : resolved.host_of_rank) {
-    const topology::Host& host = resolved.topology.hosts[static_cast<std::size_t>(id)];
+};
+
+MachinesOfRanks machines_of_ranks(const topology::Topology& topology,
+                                  const std::vector<HostId>& host_of_rank,
+                                  const Machines& machines) {
+  MachinesOfRanks of_ranks;
+  for (const HostId id : host_of_rank) {
+    const topology::Host& host = topology.hosts[static_cast<std::size_t>(id)];
     const auto machine = machines.find(host.machine);
     if (machine == machines.end())
-      throw ConfigError("--machine", "host \"" + host.name + "\" of topology \"" +
-                                         resolved.topology.name + "\" is of kind \"" +
-                                         host.machine + "\", which has no machine file; give " +
+      throw ConfigError("--machine", "host \"" + host.name + "\" of topology \"" + topology.name +
+                                         "\" is of kind \"" + host.machine +
+                                         "\", which has no machine file; give " +
                                          (host.machine.empty() ? "" : host.machine + "=") +
                                          "FILE (lockstep calibrate writes one)");
-    machine_of_rank.push_back(&machine->second);
-    speeds.push_back(host.speed);
+    of_ranks.machines.push_back(&machine->second);
+    of_ranks.speeds.push_back(host.speed);
   }
+  return of_ranks;
+}
+
+}  // namespace
+
+cost::CostModel make_cost_model(const ResolvedJob& resolved, const Machines& machines) {
+  MachinesOfRanks of_ranks = machines_of_ranks(resolved.topology, resolved.host_of_rank, machines);
   return cost::CostModel(resolved.network, resolved.iteration.works, resolved.batch_of_rank(),
-                         resolved.job.threads, std::move(machine_of_rank), std::move(speeds));
+                         resolved.job.threads, std::move(of_ranks.machines),
+                         std::move(of_ranks.speeds));
+}
+
+cost::CostModel make_cost_model(const topology::Topology& topology,
+                                const std::vector<HostId>& host_of_rank, const Machines& machines,
+                                const cost::WithinHosts& within_hosts) {
+  MachinesOfRanks of_ranks = machines_of_ranks(topology, host_of_rank, machines);
+  return cost::CostModel(std::move(of_ranks.machines), std::move(of_ranks.speeds), within_hosts);
 }
 
 }  // namespace lockstep::cli

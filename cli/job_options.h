@@ -44,5 +44,9 @@ Machines read_machines(const options::variables_map& values);
 /// The cost model of a resolved job. Throws ConfigError when a host's kind has no machine file.
 /// `machines` must outlive it.
 cost::CostModel make_cost_model(const ResolvedJob& resolved, const Machines& machines);
+/// The same for a collective alone.
+cost::CostModel make_cost_model(const topology::Topology& topology,
+                                const std::vector<HostId>& host_of_rank, const Machines& machines,
+                                const cost::WithinHosts& within_hosts);
 
 }  // namespace lockstep::cli

@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <span>
 #include <string>
 #include <vector>
+
+#include "models/base/processor_share.h"
 
 namespace lockstep::exec {
 
@@ -22,6 +25,15 @@ std::vector<int> allowed_processors() {
   return processors;
 }
 
+void bind_all_threads(std::span<const int> processors) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  for (const int processor : processors)
+    CPU_SET(static_cast<std::size_t>(processor), &set);
+  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task"))
+    ::sched_setaffinity(std::stoi(thread.path().filename()), sizeof set, &set);
+}
+
 }  // namespace
 
 bool bind_to_share(const Session& session, std::int32_t threads) {
@@ -35,18 +47,18 @@ bool bind_to_share(const Session& session, std::int32_t threads) {
     ++ranks_here;
   }
   const std::vector<int> processors = allowed_processors();
-  const std::size_t share = processors.size() / ranks_here;
   if (ranks_here == 1 || processors.empty()) return false;
-  if (share < static_cast<std::size_t>(threads) && ranks_here < processors.size()) return false;
-
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  const std::size_t first = index * processors.size() / ranks_here;
-  for (std::size_t i = 0; i < std::max<std::size_t>(share, 1); ++i)
-    CPU_SET(static_cast<std::size_t>(processors[first + i]), &set);
-  for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task"))
-    ::sched_setaffinity(std::stoi(thread.path().filename()), sizeof set, &set);
+  const std::size_t block = processors.size() / ranks_here;
+  if (block > 0 && block < static_cast<std::size_t>(threads)) return false;
+  const ProcessorShare mine = processor_share(index, ranks_here, processors.size());
+  bind_all_threads(std::span(processors).subspan(mine.first, mine.count));
   return true;
+}
+
+void bind_to_processor(std::size_t number) {
+  const std::vector<int> processors = allowed_processors();
+  if (processors.empty()) return;
+  bind_all_threads(std::span(processors).subspan(number % processors.size(), 1));
 }
 
 }  // namespace lockstep::exec

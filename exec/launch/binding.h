@@ -18,4 +18,8 @@ namespace lockstep::exec {
 /// thread of one of them; that rank loses what all of them need, and the others wait for it.
 bool bind_to_share(const Session& session, std::int32_t threads);
 
+/// Binds this process to one of the processors that it may use, the `number`-th modulo how many
+/// there are.
+void bind_to_processor(std::size_t number);
+
 }  // namespace lockstep::exec

@@ -76,18 +76,25 @@ void CommunicationThread::run() {
 /// timers: that takes a system call.
 void CommunicationThread::poll() {
   constexpr int kTurnsBetweenLooks = 64;
-  auto last = steady_clock::now();
+  auto now = steady_clock::now();
+  auto last = now;
   for (int turn = 0; polling_.load(std::memory_order_relaxed) && !stopping_; ++turn) {
     bool moved = polled_.poll && polled_.poll();
     if (posted_.exchange(false, std::memory_order_acquire) || turn % kTurnsBetweenLooks == 0)
       moved |= context_.poll() > 0;
-    if (!moved) {
-      ::sched_yield();
-      if (steady_clock::now() - last < kLongestPoll) continue;
-      rest();
-      context_.run_one();
+    const auto began = now;
+    now = steady_clock::now();
+    if (moved) {
+      working_ns_ += (now - began) / std::chrono::nanoseconds(1);
+      last = now;
+      continue;
     }
-    last = steady_clock::now();
+    ::sched_yield();
+    now = steady_clock::now();
+    if (now - last < kLongestPoll) continue;
+    rest();
+    context_.run_one();
+    last = now = steady_clock::now();
   }
   rest();
 }

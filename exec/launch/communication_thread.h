@@ -41,6 +41,8 @@ class CommunicationThread {
   /// The same, and waits for it; what it throws is thrown here.
   void call(const std::function<void()>& function);
   void set_polling(bool polling);
+  /// On the thread: how long it has worked while polling, turns in vain not counted.
+  std::int64_t working_ns() const { return working_ns_; }
 
  private:
   void run();
@@ -52,6 +54,7 @@ class CommunicationThread {
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   Polled polled_;
   std::atomic<bool> polling_{false};
+  std::int64_t working_ns_ = 0;
   std::atomic<bool> posted_{false};  // since the thread last looked at the io_context
   std::atomic<bool> stopping_{false};
   std::thread thread_;

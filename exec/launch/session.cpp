@@ -355,6 +355,12 @@ std::optional<PeerError> Session::failure() const {
   return life_->failure;
 }
 
+Session::Effort Session::effort() {
+  Effort effort;
+  call([&] { effort = {life_->thread.working_ns(), life_->mesh->sending_ns()}; });
+  return effort;
+}
+
 int Session::strangers() {
   int strangers = 0;
   call([&] { strangers = life_->meeting.strangers + life_->mesh->strangers(); });

@@ -96,6 +96,12 @@ class Session {
   /// answer comes some 50 us sooner, at the price of a core. It sleeps all the same once nothing
   /// has happened for 10 ms.
   void set_polling(bool polling);
+  /// How the communication thread has spent its time while polling.
+  struct Effort {
+    std::int64_t working_ns = 0;  // all but turns in vain
+    std::int64_t sending_ns = 0;  // of that, in system calls that send, or in posting
+  };
+  Effort effort();
   /// Connections that were refused.
   int strangers();
 

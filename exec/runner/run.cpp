@@ -58,6 +58,7 @@ Executor::Run::Run(Session& session, const schedule::Schedule& schedule, Worker&
       options_(options),
       clock_(session.clock()),
       uses_input_(uses_lane(schedule, session.rank(), Lane::Input)),
+      computes_(uses_lane(schedule, session.rank(), Lane::Compute)),
       progress_(schedule, session.rank()) {
   LOCKSTEP_CHECK(schedule.ranks == session.ranks(),
                  "a schedule of " + std::to_string(schedule.ranks) + " ranks in a job of " +
@@ -77,6 +78,7 @@ void Executor::Run::run(std::int32_t iterations, const AfterIteration& after) {
   if (iterations <= 0) return;
   LOCKSTEP_CHECK(!failed_ && !error_, "an executor that has failed is run again");
   session_.on_failure([this] { fail(); });
+  if (options_.may_poll && !computes_) session_.set_polling(true);
   {
     const Lock lock(mutex_);
     over_ = failed_;

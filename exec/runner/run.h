@@ -98,6 +98,7 @@ class Executor::Run {
   Clock clock_;
   std::vector<std::span<float>> buffers_;
   bool uses_input_ = false;
+  bool computes_ = false;
 
   std::mutex mutex_;
   schedule::Progress progress_;

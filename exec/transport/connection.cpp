@@ -9,6 +9,8 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
+#include "exec/transport/clock.h"
+
 namespace lockstep::exec {
 
 namespace {
@@ -118,7 +120,9 @@ std::size_t Connection::write_some(error_code& error) {
   const std::array<boost::asio::const_buffer, 2> buffers{
       boost::asio::buffer(message.frame.data() + header_done, kFrameBytes - header_done),
       boost::asio::buffer(message.payload.data() + payload_done, payload_now)};
+  const std::int64_t start_ns = steady_ns();
   const std::size_t bytes = socket_.write_some(buffers, error);
+  if (bytes > 0) sending_ns_ += steady_ns() - start_ns;
   writing_.may_move = bytes == boost::asio::buffer_size(buffers);  // else the kernel is full
   return bytes;
 }

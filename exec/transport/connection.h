@@ -30,6 +30,7 @@ class Connection final : public DataLink, public std::enable_shared_from_this<Co
   void rest() override;
   void close() override;
   std::uint64_t payload_bytes_sent() const override { return payload_bytes_sent_; }
+  std::int64_t sending_ns() const override { return sending_ns_; }
 
  private:
   struct Outgoing {
@@ -77,6 +78,7 @@ class Connection final : public DataLink, public std::enable_shared_from_this<Co
   Direction writing_;
   std::size_t written_ = 0;  // of the front message, header included
   std::uint64_t payload_bytes_sent_ = 0;
+  std::int64_t sending_ns_ = 0;
 
   Queue<Incoming> incoming_;
   Direction reading_;

@@ -51,6 +51,8 @@ class DataLink {
   virtual void close() = 0;
 
   virtual std::uint64_t payload_bytes_sent() const = 0;
+  /// What sending has taken of the thread so far: system calls that moved something, or posting.
+  virtual std::int64_t sending_ns() const = 0;
 };
 
 /// What is wrong with a message's header where `due` is due; empty if nothing is.

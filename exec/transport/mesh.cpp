@@ -206,6 +206,13 @@ void Mesh::fail(Rank peer, const std::string& cause) {
   failed_(peer, cause);
 }
 
+std::int64_t Mesh::sending_ns() const {
+  std::int64_t sum = 0;
+  for (const Entry& entry : entries_)
+    sum += entry.link->sending_ns();
+  return sum;
+}
+
 std::uint64_t Mesh::payload_bytes_sent(Rank peer) const {
   std::uint64_t bytes = 0;
   for (const Entry& entry : entries_)

@@ -72,6 +72,8 @@ class Mesh {
   void stop();
   bool stopped() const { return stopped_; }
   std::uint64_t payload_bytes_sent(Rank peer) const;
+  /// Of all links: see DataLink.
+  std::int64_t sending_ns() const;
   int strangers() const { return acceptor_ ? acceptor_->strangers() : 0; }
 
  private:

@@ -9,6 +9,7 @@
 #include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 
+#include "exec/transport/clock.h"
 #include "exec/transport/combine.h"
 #include "models/base/errors.h"
 
@@ -101,11 +102,13 @@ bool SharedMemoryLink::turn() {
 bool SharedMemoryLink::post_and_complete() {
   bool moved = false;
   while (!unposted_.empty() && posted_ - completed_ < PostedMessages::kSlots) {
+    const std::int64_t start_ns = steady_ns();
     Outgoing message = unposted_.pop();
     out_.slots[posted_ % PostedMessages::kSlots] = {message.frame, message.offset};
     out_.posted.store(++posted_, std::memory_order_seq_cst);
     outgoing_.push(std::move(message));
     if (out_.receiver_sleeps.load(std::memory_order_seq_cst) != 0) ring_bell();
+    sending_ns_ += steady_ns() - start_ns;
     moved = true;
   }
   while (open_ && completed_ < posted_ && out_.taken.load(std::memory_order_acquire) > completed_) {

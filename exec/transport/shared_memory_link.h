@@ -59,6 +59,7 @@ class SharedMemoryLink final : public DataLink,
   void rest() override;
   void close() override;
   std::uint64_t payload_bytes_sent() const override { return payload_bytes_sent_; }
+  std::int64_t sending_ns() const override { return sending_ns_; }
 
  private:
   struct Outgoing {
@@ -100,6 +101,7 @@ class SharedMemoryLink final : public DataLink,
   std::uint64_t posted_ = 0;
   std::uint64_t completed_ = 0;
   std::uint64_t payload_bytes_sent_ = 0;
+  std::int64_t sending_ns_ = 0;
 
   Queue<Incoming> incoming_;
   std::uint64_t taken_ = 0;

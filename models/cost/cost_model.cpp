@@ -83,8 +83,9 @@ CostModel::CostModel(const Network& network, network::WorkTable works,
   }
 }
 
-CostModel::CostModel(std::vector<const Machine*> machines, std::vector<double> speed)
-    : machines_(std::move(machines)), speed_(std::move(speed)) {
+CostModel::CostModel(std::vector<const Machine*> machines, std::vector<double> speed,
+                     WithinHosts within_hosts)
+    : within_hosts_(within_hosts), machines_(std::move(machines)), speed_(std::move(speed)) {
   LOCKSTEP_CHECK(machines_.size() == speed_.size(), "one machine and one speed per rank");
   for (const Machine* machine : machines_) {
     const auto known = std::find(kinds_.begin(), kinds_.end(), machine);
@@ -109,8 +110,39 @@ Demand CostModel::compute(Rank rank, std::int32_t work) const {
           .memory_bytes = cost.memory_bytes_per_unit * count};
 }
 
+const ExchangeCosts* CostModel::exchanges(Rank rank) const {
+  if (!works_.empty()) return nullptr;
+  const auto found = machine(rank).exchanges.find(within_hosts_.how);
+  return found != machine(rank).exchanges.end() && !found->second.together.empty() ? &found->second
+                                                                                   : nullptr;
+}
+
+bool CostModel::polls(Rank rank) const {
+  return exchanges(rank) != nullptr;
+}
+
+PolledMessage CostModel::polled_message(Rank receiver, bool together, schedule::Operator combine,
+                                        std::uint64_t bytes) const {
+  PolledMessage message =
+      cost::polled_message(*exchanges(receiver), together, within_hosts_.working_set_bytes,
+                           static_cast<double>(bytes), combine);
+  const double speed = speed_[static_cast<std::size_t>(receiver)];
+  message.send_seconds /= speed;
+  message.receive_seconds /= speed;
+  return message;
+}
+
+double CostModel::turn_seconds(Rank rank) const {
+  return cost::turn_seconds(*exchanges(rank)) / speed_[static_cast<std::size_t>(rank)];
+}
+
 Demand CostModel::combine(Rank rank, std::uint64_t bytes) const {
   const double count = static_cast<double>(bytes);
+  if (const ExchangeCosts* costs = exchanges(rank))
+    return {.seconds = polled_combine_seconds(*costs, within_hosts_.working_set_bytes, count) /
+                       speed_[static_cast<std::size_t>(rank)],
+            .cores = 1,
+            .memory_bytes = 3 * count};
   return {.seconds = count * machine(rank).combine_seconds_per_byte /
                      speed_[static_cast<std::size_t>(rank)],
           .cores = 1,

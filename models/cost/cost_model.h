@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "models/base/intra_host.h"
+#include "models/cost/exchange.h"
 #include "models/cost/machine.h"
 #include "models/network/network.h"
 #include "models/network/work.h"
@@ -36,6 +38,13 @@ struct MessageDemand {
   std::uint64_t window_bytes = 0;
 };
 
+/// How ranks of one host exchange messages, and through how much memory all of them walk: the
+/// buffers of a host's ranks together.
+struct WithinHosts {
+  IntraHost how = IntraHost::Tcp;
+  double working_set_bytes = 0;
+};
+
 /// Prices the steps of one job. Pure: the same question has the same answer.
 class CostModel {
  public:
@@ -45,13 +54,25 @@ class CostModel {
             std::vector<std::int32_t> batch_of_rank, std::int32_t threads,
             std::vector<const Machine*> machines, std::vector<double> speed);
 
-  /// For schedules without Compute steps (a collective alone): no network, no works.
-  CostModel(std::vector<const Machine*> machines, std::vector<double> speed);
+  /// For schedules without Compute steps (a collective alone): no network, no works. The ranks only
+  /// wait for one another, so that their communication threads poll; where it was measured what
+  /// that makes of messages within a host, it is used.
+  CostModel(std::vector<const Machine*> machines, std::vector<double> speed,
+            WithinHosts within_hosts = {});
 
   Demand compute(Rank rank, std::int32_t work) const;
   Demand combine(Rank rank, std::uint64_t bytes) const;
   /// A receive that combines pays for it per byte, as it arrives.
   MessageDemand message(Rank sender, Rank receiver, schedule::Operator combine) const;
+  /// Whether messages within the rank's host are priced by polled_message(), not by message().
+  bool polls(Rank rank) const;
+  PolledMessage polled_message(Rank receiver, bool together, schedule::Operator combine,
+                               std::uint64_t bytes) const;
+  /// See turn_seconds() in exchange.h.
+  double turn_seconds(Rank rank) const;
+  /// A receiver takes messages straight from the sender's memory: they cost the sender nothing, and
+  /// are sent when they are received.
+  bool takes_directly() const { return within_hosts_.how == IntraHost::SharedMemory; }
   const Machine& machine(Rank rank) const { return *machines_[static_cast<std::size_t>(rank)]; }
 
   /// Rows that nobody measured and that a roofline prices; rows asked at a batch outside the range
@@ -69,9 +90,12 @@ class CostModel {
     bool measured = false;
   };
   double units(Rank rank, std::size_t work) const;
+  /// What was measured of exchanges on the rank's host; null where nothing was.
+  const ExchangeCosts* exchanges(Rank rank) const;
 
   network::WorkTable works_;
   std::vector<std::int32_t> batch_of_rank_;
+  WithinHosts within_hosts_;
   std::int32_t threads_ = 1;
   std::vector<const Machine*> machines_;  // of each rank
   std::vector<double> speed_;             // of each rank

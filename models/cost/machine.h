@@ -4,10 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "models/base/intra_host.h"
 #include "models/network/network.h"
 #include "models/network/work.h"
 
@@ -68,16 +70,35 @@ struct MessageCost {
   double relative_residual = 0;
 };
 
+/// What messages of one size cost two ranks of one host that wait for nothing else (so that their
+/// communication threads poll), both sending and receiving, as in a ring.
+struct MessageSample {
+  double working_set = 0;    // bytes of memory that both together walk through
+  double bytes = 0;          // of a message
+  double send_seconds = 0;   // of the sender's communication lane
+  double store_seconds = 0;  // of the receiver's, when the message is stored
+  double add_seconds = 0;    // when it is added to what is there
+  double round_seconds = 0;  // of a round: each sends one message and adds one
+};
+
+/// By size of memory, then by size of message, ascending; every size of memory with several sizes
+/// of messages. Empty = not measured.
+struct ExchangeCosts {
+  std::vector<MessageSample> apart;     // a processor for each of the two
+  std::vector<MessageSample> together;  // one for both
+};
+
 struct Machine {
   std::string name;  // "amd-epyc-2-cores"
   Origin origin = Origin::Datasheet;
   std::string date;  // ISO 8601, of the calibration; "" for a datasheet
   double cores = 1;
-  double flops_per_core = 0;                // single-precision peak, one core, FLOP/s
-  double memory_bytes_per_second = 0;       // of the whole host
-  double core_memory_bytes_per_second = 0;  // one core alone can move
-  double loopback_bytes_per_second = 0;     // one host's loopback, all flows together
-  MessageCost message;                      // TCP between two processes
+  double flops_per_core = 0;                     // single-precision peak, one core, FLOP/s
+  double memory_bytes_per_second = 0;            // of the whole host
+  double core_memory_bytes_per_second = 0;       // one core alone can move
+  double loopback_bytes_per_second = 0;          // one host's loopback, all flows together
+  MessageCost message;                           // TCP between two processes
+  std::map<IntraHost, ExchangeCosts> exchanges;  // between ranks of one host that only wait
   double combine_seconds_per_byte = 0;  // adding floats in place, per byte of the arriving operand
   double combine_residual = 0;
   std::vector<LayerCost> layers;

@@ -92,6 +92,65 @@ Json to_object(const LayerCost& layer) {
           {"relative_residual", layer.seconds.relative_residual}};
 }
 
+std::vector<MessageSample> read_samples(const ObjectReader& object, const std::string& key) {
+  std::vector<MessageSample> samples;
+  if (!object.has(key)) return samples;
+  const ObjectReader table =
+      object.object(key, {"working_set", "bytes", "send", "store", "add", "round"});
+  const std::vector<double> working_sets = table.numbers("working_set");
+  const std::vector<double> bytes = table.numbers("bytes");
+  const std::vector<double> send = table.numbers("send");
+  const std::vector<double> store = table.numbers("store");
+  const std::vector<double> add = table.numbers("add");
+  const std::vector<double> round = table.numbers("round");
+  for (const auto* column : {&bytes, &send, &store, &add, &round})
+    if (column->size() != working_sets.size())
+      throw ConfigError(table.place(), "expected columns of equal length");
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    for (const double value : {working_sets[i], bytes[i], send[i], store[i], add[i], round[i]})
+      if (!(value >= 0 && value < 1e15))
+        throw ConfigError(table.place(), "expected numbers that are not negative");
+    const bool next_message = i > 0 && working_sets[i] == working_sets[i - 1];
+    if (i > 0 && (next_message ? bytes[i] <= bytes[i - 1] : working_sets[i] < working_sets[i - 1]))
+      throw ConfigError(table.place(), "expected ascending sizes");
+    samples.push_back({working_sets[i], bytes[i], send[i], store[i], add[i], round[i]});
+  }
+  return samples;
+}
+
+Json to_object(const std::vector<MessageSample>& samples) {
+  Json table = Json::object();
+  for (const MessageSample& sample : samples) {
+    table["working_set"].push_back(sample.working_set);
+    table["bytes"].push_back(sample.bytes);
+    table["send"].push_back(sample.send_seconds);
+    table["store"].push_back(sample.store_seconds);
+    table["add"].push_back(sample.add_seconds);
+    table["round"].push_back(sample.round_seconds);
+  }
+  return table;
+}
+
+std::map<IntraHost, ExchangeCosts> read_exchanges(const ObjectReader& machine) {
+  std::map<IntraHost, ExchangeCosts> exchanges;
+  if (!machine.has("exchanges")) return exchanges;
+  const ObjectReader all = machine.object("exchanges", {"tcp", "unix", "shm"});
+  for (const IntraHost how : {IntraHost::Tcp, IntraHost::Unix, IntraHost::SharedMemory}) {
+    if (!all.has(name_of(how))) continue;
+    const ObjectReader one = all.object(name_of(how), {"apart", "together"});
+    exchanges[how] = {read_samples(one, "apart"), read_samples(one, "together")};
+  }
+  return exchanges;
+}
+
+Json to_object(const std::map<IntraHost, ExchangeCosts>& exchanges) {
+  Json all = Json::object();
+  for (const auto& [how, costs] : exchanges)
+    all[name_of(how)] = {{"apart", to_object(costs.apart)},
+                         {"together", to_object(costs.together)}};
+  return all;
+}
+
 constexpr const char* kSchema = "lockstep.machine/1";
 
 }  // namespace
@@ -101,7 +160,7 @@ Machine parse_machine(const std::string& text, const std::string& where) {
   const ObjectReader object(
       json, where, "",
       {"schema", "name", "origin", "date", "cores", "flops_per_core", "memory_bandwidth",
-       "core_memory_bandwidth", "loopback_bandwidth", "message", "combine_per_byte",
+       "core_memory_bandwidth", "loopback_bandwidth", "message", "combine_per_byte", "exchanges",
        "combine_residual", "iteration_jitter", "run_to_run_residual", "layers"});
   if (object.text("schema") != kSchema)
     throw ConfigError(object.place("schema"), std::string("expected \"") + kSchema + "\", is \"" +
@@ -122,6 +181,7 @@ Machine parse_machine(const std::string& text, const std::string& where) {
       object.bandwidth("core_memory_bandwidth", machine.memory_bytes_per_second);
   machine.loopback_bytes_per_second = object.bandwidth("loopback_bandwidth");
   machine.message = read_message(object.object("message", kMessageKeys));
+  machine.exchanges = read_exchanges(object);
   machine.combine_seconds_per_byte = object.seconds("combine_per_byte");
   machine.combine_residual = object.number("combine_residual", 0, 1e6, 0.0);
   machine.iteration_jitter = object.number("iteration_jitter", 0, 1, 0.0);
@@ -150,6 +210,7 @@ std::string to_json(const Machine& machine) {
                   {"core_memory_bandwidth", quantity(machine.core_memory_bytes_per_second, "B/s")},
                   {"loopback_bandwidth", quantity(machine.loopback_bytes_per_second, "B/s")},
                   {"message", to_object(machine.message)},
+                  {"exchanges", to_object(machine.exchanges)},
                   {"combine_per_byte", quantity(machine.combine_seconds_per_byte, "s")},
                   {"combine_residual", machine.combine_residual},
                   {"iteration_jitter", machine.iteration_jitter},

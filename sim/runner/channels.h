@@ -27,6 +27,7 @@ struct Message {
   std::uint32_t next_to_leave = 0;  // in the channel, while it waits for its turn
   /// What its Recv does with it; until that is known it is priced as one that is only stored.
   schedule::Operator combine = schedule::Operator::Replace;
+  Time sending_ends;           // polled: when the sender has done its part
   bool posted_first = false;   // its Recv, before it began to flow
   bool overhead_paid = false;  // the sender's
   bool flowing = false;

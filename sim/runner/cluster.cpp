@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "models/base/errors.h"
+#include "models/base/processor_share.h"
 
 namespace lockstep::sim {
 namespace {
@@ -52,6 +53,29 @@ Cluster::Cluster(const cost::CostModel& cost, const topology::Topology& topology
     host.memory = fluid.add_resource(or_unlimited(machine.memory_bytes_per_second));
     host.loopback = fluid.add_resource(or_unlimited(machine.loopback_bytes_per_second));
   }
+  assign_processors();
+}
+
+void Cluster::assign_processors() {
+  std::vector<std::size_t> ranks_of_host(hosts_.size());
+  for (const HostId host : host_of_rank_)
+    ++ranks_of_host[static_cast<std::size_t>(host)];
+  std::vector<std::uint32_t> first_of_host(hosts_.size(), kNone);
+  std::vector<std::size_t> seen(hosts_.size());
+  for (std::size_t rank = 0; rank < host_of_rank_.size(); ++rank) {
+    const auto host = static_cast<std::size_t>(host_of_rank_[rank]);
+    const double own = topology_.hosts[host].cores;
+    const double cores = own > 0 ? own : cost_.machine(static_cast<Rank>(rank)).cores;
+    const auto processors = static_cast<std::size_t>(std::max(1.0, cores));
+    if (first_of_host[host] == kNone) {
+      first_of_host[host] = processor_count_;
+      processor_count_ += static_cast<std::uint32_t>(processors);
+      ranks_on_.resize(processor_count_);
+    }
+    const ProcessorShare share = processor_share(seen[host]++, ranks_of_host[host], processors);
+    processors_.push_back(first_of_host[host] + static_cast<std::uint32_t>(share.first));
+    ++ranks_on_[processors_.back()];
+  }
 }
 
 Cluster::Host& Cluster::host_of(Rank rank) {
@@ -63,7 +87,8 @@ std::uint32_t Cluster::connect(Rank sender, Rank receiver) {
       routes_.between(host_of_rank_[static_cast<std::size_t>(sender)],
                       host_of_rank_[static_cast<std::size_t>(receiver)]);
   connections_.push_back({sender, receiver, static_cast<std::uint32_t>(links_.size()),
-                          static_cast<std::uint32_t>(path.size())});
+                          static_cast<std::uint32_t>(path.size()),
+                          &host_of(sender) == &host_of(receiver) && cost_.polls(receiver)});
   links_.insert(links_.end(), path.begin(), path.end());
   return static_cast<std::uint32_t>(connections_.size() - 1);
 }

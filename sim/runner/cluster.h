@@ -53,6 +53,14 @@ class Cluster {
   /// A connection carries all messages from one rank to another of one stream. Numbered 0, 1, ….
   std::uint32_t connect(Rank sender, Rank receiver);
   std::size_t connections() const { return connections_.size(); }
+  /// Whether the connection's messages are priced as between polling ranks of one host.
+  bool is_polled(std::uint32_t connection) const { return connections_[connection].polled; }
+  /// The processor that the rank's communication thread keeps to; numbered over all hosts.
+  std::uint32_t processor(Rank rank) const { return processors_[static_cast<std::size_t>(rank)]; }
+  std::uint32_t processors() const { return processor_count_; }
+  /// How many ranks keep to that processor.
+  std::uint32_t ranks_on(std::uint32_t processor) const { return ranks_on_[processor]; }
+
   /// Valid until the next call.
   const Terms& terms(std::uint32_t connection, schedule::Operator combine);
   std::span<const LinkId> route(std::uint32_t connection) const;
@@ -74,9 +82,11 @@ class Cluster {
     Rank receiver = 0;
     std::uint32_t first_link = 0;  // in links_
     std::uint32_t links = 0;
+    bool polled = false;
     std::array<std::uint32_t, 3> terms{kNone, kNone, kNone};  // by Operator
   };
 
+  void assign_processors();
   Host& host_of(Rank rank);
   Terms make_terms(const Connection& connection, schedule::Operator combine);
   void add_profiles(Terms& terms, const Connection& connection, const cost::MessageDemand& demand);
@@ -91,6 +101,9 @@ class Cluster {
   topology::Routes routes_;
   Bursts bursts_;
   std::vector<Host> hosts_;
+  std::vector<std::uint32_t> processors_;  // of each rank
+  std::vector<std::uint32_t> ranks_on_;    // of each processor
+  std::uint32_t processor_count_ = 0;
   std::vector<std::uint32_t> lanes_;           // resource of each rank's communication lane
   std::vector<std::uint32_t> link_resources_;  // of each link, when it is used
   std::vector<Connection> connections_;

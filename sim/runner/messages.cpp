@@ -25,6 +25,10 @@ bool Run::start_send(RankState& state, const StartedStep& step) {
   if (record_.is_measured(sender)) channel.measured_bytes += message.bytes;
   record_.sent(sender, message.bytes);
   ++messages_;
+  if (is_flow() && cluster_.is_polled(message.channel)) {
+    send_polled(number);
+    return false;
+  }
   const Time overhead = terms(message).send_overhead;
   if (overhead == Time{}) return send_paid(number);
   queue_.push(occupy(state, overhead), kSendPaid, number);
@@ -57,6 +61,13 @@ bool Run::start_receive(RankState& state, const StartedStep& step) {
   set_bytes(message, step, step.step->into);
   message.combine = step.step->combine;
   if (!message.send) return false;
+  if (is_flow() && cluster_.is_polled(message.channel)) {
+    if (message.arrived)
+      take_polled(number);
+    else if (!message.flowing)
+      send_polled(number);
+    return false;
+  }
   if (message.arrived) return take_in(number);
   if (message.flowing) {
     if (!is_flow()) announce_arrival(message, number);

@@ -35,6 +35,7 @@ class Run {
     kFlowed,         // activity of the flow of a message
     kArrived,        // message
     kReceived,       // message: its Recv is complete
+    kNoticed,        // polled message: its receiver could take it
     kComputed,       // rank × kLanes + lane: the step there is over
     kComputeFlowed,  // activity of the step of rank × kLanes + lane
     kKinds
@@ -70,6 +71,13 @@ class Run {
   void flowed(std::uint32_t number);
   bool arrived(std::uint32_t number);
   bool take_in(std::uint32_t number);
+  // Between polling ranks of one host: see polled_messages.cpp.
+  void send_polled(std::uint32_t number);
+  void noticed(std::uint32_t number);
+  void take_polled(std::uint32_t number);
+  Time occupy_processor(Rank rank, Time duration);
+  Time notice_after(Rank rank, double latency_seconds) const;
+
   void complete_send(std::uint32_t number);
   void complete_receive(std::uint32_t number);
   void complete(Rank rank, const schedule::StartedStep& step, Time since, Time sent);
@@ -98,6 +106,8 @@ class Run {
   Channels channels_;
   Record record_;
   std::deque<RankState> ranks_;
+  std::vector<Time> processor_free_at_;  // of each processor, given away until then
+  std::vector<Time> processor_work_;     // in measured iterations
   std::vector<std::uint32_t> entering_;  // messages whose flow begins at this time
   std::int32_t unfinished_ranks_ = 0;
   std::uint64_t messages_ = 0;

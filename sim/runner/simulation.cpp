@@ -24,6 +24,8 @@ Run::Run(const schedule::Schedule& schedule, const cost::CostModel& cost,
       cluster_(cost, topology, host_of_rank, fluid_),
       channels_(schedule.ranks),
       record_(schedule, options),
+      processor_free_at_(cluster_.processors()),
+      processor_work_(cluster_.processors()),
       unfinished_ranks_(schedule.ranks) {
   LOCKSTEP_CHECK(host_of_rank.size() == static_cast<std::size_t>(schedule.ranks),
                  std::to_string(host_of_rank.size()) + " ranks are placed, the schedule has " +
@@ -58,6 +60,8 @@ SimulatedRun Run::run() {
   channels_.check_complete();
   SimulatedRun result = record_.take();
   result.messages = messages_;
+  for (const Time work : processor_work_)
+    result.processor_seconds.push_back(work.seconds());
   result.events = queue_.popped();
   result.link_bytes.resize(topology_.links.size());
   for (std::uint32_t channel = 0; channel < channels_.size(); ++channel)
@@ -93,6 +97,8 @@ void Run::handle(const Event& event) {
       complete_receive(payload);
       return pump(receiver);
     }
+    case kNoticed:
+      return noticed(payload);
     case kComputed:
       return over(payload);
     case kComputeFlowed:
@@ -175,7 +181,8 @@ bool Run::start_running(RankState& state, const StartedStep& step, const cost::D
   const auto place =
       static_cast<std::uint32_t>(number) * schedule::kLanes + static_cast<std::uint32_t>(lane);
   if (step.step->lane == Lane::Communication) {
-    state.lane_free_at = now() + delay(demand.seconds);
+    state.lane_free_at = cost_.polls(number) ? occupy_processor(number, delay(demand.seconds))
+                                             : now() + delay(demand.seconds);
     queue_.push(state.lane_free_at, kComputed, place);
   } else if (is_flow()) {
     fluid_.start(cluster_.compute_profile(number, demand), demand.seconds, kComputeFlowed, place);

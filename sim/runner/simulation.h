@@ -42,6 +42,8 @@ struct SimulatedRun {
   std::vector<results::TraceSpan> spans;  // if recorded; in the order of their ends
   std::vector<std::uint64_t> bytes_sent;  // [rank], payload, over all measured iterations
   std::vector<std::uint64_t> link_bytes;  // [link of the topology], likewise
+  /// [processor, over all hosts] How long it worked on messages between polling ranks, likewise.
+  std::vector<double> processor_seconds;
   /// [bucket] From the start of the first to the end of the last step of the bucket's fragments, in
   /// seconds: mean over ranks and measured iterations.
   std::vector<double> bucket_seconds;

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// What messages cost between ranks of one host whose communication threads poll, from measured
+// exchanges between two ranks.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "models/cost/machine.h"
+#include "models/schedule/schedule.h"
+
+namespace lockstep::cost {
+
+/// What one message asks for. The lanes are those of the communication threads, and hold a
+/// processor as long.
+struct PolledMessage {
+  double send_seconds = 0;     // of the sender's lane
+  double receive_seconds = 0;  // of the receiver's, combining included
+  /// From the end of sending until the receiver notices, if it looks without a break.
+  double latency_seconds = 0;
+};
+
+/// Between measured sizes of messages times are interpolated linearly, and between sizes of memory
+/// by the logarithm of the size; beyond the largest message they grow in proportion.
+/// `together`: sender and receiver share a processor.
+PolledMessage polled_message(const ExchangeCosts& costs, bool together, double working_set,
+                             double bytes, schedule::Operator combine);
+
+/// How much longer adding takes than storing.
+double polled_combine_seconds(const ExchangeCosts& costs, double working_set, double bytes);
+
+/// What it takes to hand the processor from one polling rank to the next: half of what a round of
+/// tiny messages between two ranks on one processor takes beyond their work.
+double turn_seconds(const ExchangeCosts& costs);
+
+}  // namespace lockstep::cost
