@@ -25,9 +25,12 @@ constexpr JobFlag kJobFlags[] = {
     {"iterations", "SGD updates"},
     {"algorithm",
      "all-reduce algorithm: ring, recursive-doubling, halving-doubling, binomial-tree, "
-     "double-tree, hierarchical, torus, bcube, parameter-server"},
+     "double-tree, hierarchical, torus, bcube, parameter-server; auto: the one that is predicted "
+     "to be fastest, with its size of segments"},
     {"group-by", "groups of the hierarchical algorithm: host, rack, or so many consecutive ranks"},
     {"servers", "parameter servers, on ranks 0, 1, …, which train too (0 = all ranks)"},
+    {"intra-host",
+     "messages between ranks of one host: tcp, unix (sockets) or shm (shared memory)"},
     {"bucket-bytes", "gradients reduced together, at least (\"1 MiB\")"},
     {"buckets-in-flight", "buckets reduced at one time"},
     {"segment-bytes", "largest message (\"256 KiB\"; 0 = a whole chunk)"},

@@ -58,38 +58,56 @@ Schedule exchange(std::uint64_t count, std::uint64_t pieces, StepIndex rounds, O
   return result;
 }
 
-/// Of one round, on average over both ranks.
+/// Of one round: this rank's.
 struct Round {
   double seconds = 0;
   double sending = 0;
   double receiving = 0;  // and all else that the thread does
 };
 
-/// The median of several runs.
 Round time_rounds(Session& session, std::span<float> memory, std::uint64_t count,
                   std::uint64_t pieces, Operator combine) {
-  constexpr double kRunSeconds = 8e-3;
-  constexpr int kRuns = 5;
+  constexpr double kRunSeconds = 5e-3;
   const double guess = 12e-6 + 2e-9 * static_cast<double>(count);
-  const auto rounds = static_cast<StepIndex>(std::clamp(kRunSeconds / guess, 8.0, 2000.0));
+  const auto rounds = static_cast<StepIndex>(std::clamp(kRunSeconds / guess, 8.0, 500.0));
   const Schedule schedule = exchange(count, pieces, rounds, combine);
   Memory worker(memory);
   Executor executor(session, schedule, worker, {.may_poll = true});
   session.barrier();
   executor.run(1);
-  std::vector<double> seconds, sending, receiving;
-  for (int run = 0; run < kRuns; ++run) {
-    session.barrier();
-    const Session::Effort before = session.effort();
-    executor.run(1);
-    const Session::Effort after = session.effort();
-    seconds.push_back(executor.figures().back().duration().seconds() / rounds);
-    const double sent = 1e-9 * static_cast<double>(after.sending_ns - before.sending_ns) / rounds;
-    sending.push_back(sent);
-    const double worked = 1e-9 * static_cast<double>(after.working_ns - before.working_ns) / rounds;
-    receiving.push_back(std::max(0.0, worked - sent));
-  }
-  return {cost::median(seconds), cost::median(sending), cost::median(receiving)};
+  session.barrier();
+  const Session::Effort before = session.effort();
+  executor.run(1);
+  const Session::Effort after = session.effort();
+  const double worked = 1e-9 * static_cast<double>(after.working_ns - before.working_ns);
+  const double sent = 1e-9 * static_cast<double>(after.sending_ns - before.sending_ns);
+  return {executor.figures().back().duration().seconds() / rounds, sent / rounds,
+          (worked - sent) / rounds};
+}
+
+double median_of(const std::vector<Round>& rounds, double Round::*figure) {
+  std::vector<double> values;
+  for (const Round& round : rounds)
+    values.push_back(round.*figure);
+  return std::max(0.0, cost::median(std::move(values)));
+}
+
+/// What is measured of one size of memory and of message.
+struct Cell {
+  std::uint64_t working_set = 0;
+  std::uint64_t bytes = 0;
+  std::vector<Round> stored;
+  std::vector<Round> added;
+};
+
+std::vector<Cell> all_cells() {
+  std::vector<Cell> cells;
+  for (const std::uint64_t working_set : {std::uint64_t{1} << 20, std::uint64_t{16} << 20,
+                                          std::uint64_t{48} << 20, kLargestWorkingSet})
+    for (const std::uint64_t bytes :
+         {64u, 1024u, 8192u, 32768u, 131072u, 262144u, 1048576u, 4194304u})
+      if (working_set / 2 / bytes >= 2) cells.push_back({working_set, bytes, {}, {}});
+  return cells;
 }
 
 }  // namespace
@@ -101,22 +119,24 @@ std::vector<cost::MessageSample> time_exchanges(Session& session, bool together)
                                 bytes.size() / sizeof(float));
   std::fill(memory.begin(), memory.end(), 0.0f);
   session.connect({{1 - session.rank(), 0}});
-  std::vector<cost::MessageSample> samples;
-  for (const std::uint64_t working_set : {std::uint64_t{1} << 20, std::uint64_t{16} << 20,
-                                          std::uint64_t{48} << 20, kLargestWorkingSet})
-    for (const std::uint64_t size :
-         {64u, 1024u, 8192u, 32768u, 131072u, 262144u, 1048576u, 4194304u}) {
-      const std::uint64_t pieces = working_set / 2 / size;
-      if (pieces < 2) continue;
-      const Round stored = time_rounds(session, memory, size / 4, pieces, Operator::Replace);
-      const Round added = time_rounds(session, memory, size / 4, pieces, Operator::Sum);
-      samples.push_back({.working_set = static_cast<double>(working_set),
-                         .bytes = static_cast<double>(size),
-                         .send_seconds = added.sending,
-                         .store_seconds = stored.receiving,
-                         .add_seconds = added.receiving,
-                         .round_seconds = added.seconds});
+  std::vector<Cell> cells = all_cells();
+  // In turn, so that a moment in which the machine is disturbed spoils no cell's median.
+  constexpr int kPasses = 7;
+  for (int pass = 0; pass < kPasses; ++pass)
+    for (Cell& cell : cells) {
+      const std::uint64_t pieces = cell.working_set / 2 / cell.bytes;
+      cell.stored.push_back(
+          time_rounds(session, memory, cell.bytes / 4, pieces, Operator::Replace));
+      cell.added.push_back(time_rounds(session, memory, cell.bytes / 4, pieces, Operator::Sum));
     }
+  std::vector<cost::MessageSample> samples;
+  for (const Cell& cell : cells)
+    samples.push_back({.working_set = static_cast<double>(cell.working_set),
+                       .bytes = static_cast<double>(cell.bytes),
+                       .send_seconds = median_of(cell.added, &Round::sending),
+                       .store_seconds = median_of(cell.stored, &Round::receiving),
+                       .add_seconds = median_of(cell.added, &Round::receiving),
+                       .round_seconds = median_of(cell.added, &Round::seconds)});
   return samples;
 }
 

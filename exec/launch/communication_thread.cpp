@@ -76,27 +76,32 @@ void CommunicationThread::run() {
 /// timers: that takes a system call.
 void CommunicationThread::poll() {
   constexpr int kTurnsBetweenLooks = 64;
-  auto now = steady_clock::now();
-  auto last = now;
+  auto last = steady_clock::now();
+  turn_began_ = last;
   for (int turn = 0; polling_.load(std::memory_order_relaxed) && !stopping_; ++turn) {
     bool moved = polled_.poll && polled_.poll();
     if (posted_.exchange(false, std::memory_order_acquire) || turn % kTurnsBetweenLooks == 0)
       moved |= context_.poll() > 0;
-    const auto began = now;
-    now = steady_clock::now();
     if (moved) {
-      working_ns_ += (now - began) / std::chrono::nanoseconds(1);
-      last = now;
+      last = steady_clock::now();
+      working_ns_ += (last - *turn_began_) / std::chrono::nanoseconds(1);
+      turn_began_ = last;
       continue;
     }
     ::sched_yield();
-    now = steady_clock::now();
-    if (now - last < kLongestPoll) continue;
+    turn_began_ = steady_clock::now();
+    if (*turn_began_ - last < kLongestPoll) continue;
     rest();
     context_.run_one();
-    last = now = steady_clock::now();
+    turn_began_ = last = steady_clock::now();
   }
+  turn_began_.reset();
   rest();
+}
+
+std::int64_t CommunicationThread::working_ns() const {
+  if (!turn_began_) return working_ns_;
+  return working_ns_ + (steady_clock::now() - *turn_began_) / std::chrono::nanoseconds(1);
 }
 
 void CommunicationThread::rest() {

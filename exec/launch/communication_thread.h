@@ -3,8 +3,10 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <exception>
 #include <functional>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -42,7 +44,7 @@ class CommunicationThread {
   void call(const std::function<void()>& function);
   void set_polling(bool polling);
   /// On the thread: how long it has worked while polling, turns in vain not counted.
-  std::int64_t working_ns() const { return working_ns_; }
+  std::int64_t working_ns() const;
 
  private:
   void run();
@@ -54,7 +56,8 @@ class CommunicationThread {
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   Polled polled_;
   std::atomic<bool> polling_{false};
-  std::int64_t working_ns_ = 0;
+  std::int64_t working_ns_ = 0;  // in turns that are over
+  std::optional<std::chrono::steady_clock::time_point> turn_began_;
   std::atomic<bool> posted_{false};  // since the thread last looked at the io_context
   std::atomic<bool> stopping_{false};
   std::thread thread_;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "models/base/intra_host.h"
 #include "models/collectives/algorithm.h"
 #include "models/network/network.h"
 #include "models/topology/topology.h"
@@ -23,12 +24,14 @@ struct Job {
   std::int32_t iterations = 0;  // SGD updates; resolved from --epochs by the images there are
 
   collectives::Algorithm algorithm = collectives::Algorithm::Ring;
+  bool choose_algorithm = false;         // "auto": not yet resolved
   std::uint64_t bucket_bytes = 1 << 20;  // a bucket is closed once it holds this much
   std::int32_t buckets_in_flight = 2;
   std::uint64_t segment_bytes = 256 << 10;  // a chunk travels in pieces of at most this size
   bool overlap = true;                      // all-reduce a bucket while the backward pass goes on
   topology::GroupBy group_by;               // of the hierarchical algorithm
   std::int32_t servers = 0;                 // of the parameter server; 0 = all ranks
+  IntraHost intra_host = IntraHost::Tcp;    // between ranks of one host
 
   double learning_rate = 0.05;
   double momentum = 0.9;

@@ -90,6 +90,8 @@ constexpr std::int32_t kMany = std::numeric_limits<std::int32_t>::max();
 constexpr double kLargest = std::numeric_limits<double>::max();
 constexpr double kSmallest = std::numeric_limits<double>::denorm_min();  // what "above 0" is
 
+const std::string kAuto = "auto";
+
 /// A field of the job file: how it is written, and how it is read, with its range.
 struct Field {
   const char* key;
@@ -97,7 +99,7 @@ struct Field {
   void (*read)(Job& job, const Json& value, Where where);
 };
 
-constexpr std::array<Field, 19> kFields{{
+constexpr std::array<Field, 20> kFields{{
     {"network", [](const Job& job) { return Json(job.network); },
      [](Job& job, const Json& value, Where where) { job.network = text_of(value, where); }},
     {"ranks", [](const Job& job) { return Json(job.ranks); },
@@ -116,9 +118,14 @@ constexpr std::array<Field, 19> kFields{{
      [](Job& job, const Json& value, Where where) {
        job.iterations = integer_of(value, 0, kMany, where);
      }},
-    {"algorithm", [](const Job& job) { return Json(collectives::name_of(job.algorithm)); },
+    {"algorithm",
+     [](const Job& job) {
+       return Json(job.choose_algorithm ? kAuto : collectives::name_of(job.algorithm));
+     },
      [](Job& job, const Json& value, Where where) {
-       job.algorithm = collectives::parse_algorithm(text_of(value, where), where);
+       job.choose_algorithm = text_of(value, where) == kAuto;
+       if (!job.choose_algorithm)
+         job.algorithm = collectives::parse_algorithm(text_of(value, where), where);
      }},
     {"bucket_bytes", [](const Job& job) { return Json(job.bucket_bytes); },
      [](Job& job, const Json& value, Where where) {
@@ -153,6 +160,10 @@ constexpr std::array<Field, 19> kFields{{
     {"servers", [](const Job& job) { return Json(job.servers); },
      [](Job& job, const Json& value, Where where) {
        job.servers = integer_of(value, 0, 1 << 20, where);
+     }},
+    {"intra_host", [](const Job& job) { return Json(name_of(job.intra_host)); },
+     [](Job& job, const Json& value, Where where) {
+       job.intra_host = parse_intra_host(text_of(value, where), where);
      }},
     {"learning_rate", [](const Job& job) { return Json(job.learning_rate); },
      [](Job& job, const Json& value, Where where) {

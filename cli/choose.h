@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// Choosing an algorithm: closed forms shortlist, simulation decides.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/collective_prediction.h"
+#include "models/collectives/candidates.h"
+
+namespace lockstep::cli {
+
+struct Candidate {
+  collectives::Choice choice;
+  double seconds = 0;  // predicted
+  std::string dominated_by;
+};
+
+/// The candidates for an operation, the fastest first. With `segment_bytes` ≥ 0 the size of
+/// segments is given. Throws ConfigError as predict_collective() does.
+std::vector<Candidate> rank_candidates(const collectives::Operation& operation,
+                                       std::int64_t segment_bytes, const Cluster& cluster);
+
+/// All of them as a table for people, on stdout.
+void explain(const std::vector<Candidate>& candidates);
+
+}  // namespace lockstep::cli
