@@ -210,26 +210,21 @@ std::vector<BenchRow> run_cases(exec::Session& session, const std::vector<BenchC
   }
   const std::span<std::byte> bytes = session.allocate(floats * kFloatBytes);
   const std::span<float> memory(reinterpret_cast<float*>(bytes.data()), floats);
+  std::vector<std::unique_ptr<exec::CollectiveTimer>> timers;
   std::vector<BenchRow> rows;
-  for (std::size_t first = 0; first < cases.size();) {
-    std::size_t end = first;
-    std::vector<std::unique_ptr<exec::CollectiveTimer>> timers;
-    for (; end < cases.size() && cases[end].bytes == cases[first].bytes; ++end) {
-      timers.push_back(std::make_unique<exec::CollectiveTimer>(session, schedules[end], memory));
-      BenchRow& row = rows.emplace_back();
-      row.measured = cases[end];
-      const std::vector<std::string> errors =
-          session.gather(std::to_string(timers.back()->count_errors()));
-      for (const std::string& of_rank : errors)
-        row.errors += std::stoull(of_rank);
-    }
-    for (std::int32_t repetition = -1; repetition < repetitions; ++repetition)
-      for (std::size_t i = first; i < end; ++i) {
-        const double seconds = timers[i - first]->seconds(back_to_back(cases[i].bytes));
-        if (repetition >= 0) rows[i].seconds.push_back(seconds);  // the first one warms up
-      }
-    first = end;
+  for (std::size_t i = 0; i < cases.size(); ++i) {
+    timers.push_back(std::make_unique<exec::CollectiveTimer>(session, schedules[i], memory));
+    BenchRow& row = rows.emplace_back();
+    row.measured = cases[i];
+    for (const std::string& of_rank : session.gather(std::to_string(timers[i]->count_errors())))
+      row.errors += std::stoull(of_rank);
   }
+  // In turn, so that a moment in which the machine is disturbed spoils nobody's median.
+  for (std::int32_t repetition = -1; repetition < repetitions; ++repetition)
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+      const double seconds = timers[i]->seconds(back_to_back(cases[i].bytes));
+      if (repetition >= 0) rows[i].seconds.push_back(seconds);  // the first one warms up
+    }
   return rows;
 }
 

@@ -113,19 +113,19 @@ void calibrate_network(const Plan& plan, const network::Network& network, std::i
                  machine.memory_bytes_per_second);
 }
 
-/// Starts two processes of this program that measure something together; rank 0 leaves the result
-/// in a file.
-std::string measure_with_two(Arguments arguments) {
+/// Starts processes of this program that measure something together; rank 0 leaves the result in a
+/// file.
+std::string measure_with(std::int32_t ranks, const Arguments& arguments) {
   const std::string path =
       (std::filesystem::temp_directory_path() / ("lockstep-measured-" + std::to_string(getpid())))
           .string();
   exec::LocalLaunch launch;
-  launch.ranks = 2;
+  launch.ranks = ranks;
   launch.arguments = {"calibrate", "--measured-out", path};
   launch.arguments.insert(launch.arguments.end(), arguments.begin(), arguments.end());
   const int status = exec::launch_local_ranks(launch);
   if (status != kFine)
-    throw ConfigError("calibrate", "the two processes that exchange messages ended with status " +
+    throw ConfigError("calibrate", "the processes that exchange messages ended with status " +
                                        std::to_string(status));
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;
@@ -134,28 +134,64 @@ std::string measure_with_two(Arguments arguments) {
   return text.str();
 }
 
-void measure_exchanges(cost::Machine& machine) {
-  for (const IntraHost how : {IntraHost::Tcp, IntraHost::Unix, IntraHost::SharedMemory}) {
-    std::fprintf(stderr, "messages between ranks of one host: %s\n", name_of(how).c_str());
-    cost::ExchangeCosts& costs = machine.exchanges[how];
-    for (const bool together : {false, true}) {
-      if (!together && machine.cores < 2) continue;
-      (together ? costs.together : costs.apart) = exec::decode_message_samples(measure_with_two(
-          {"--exchange", together ? "together" : "apart", "--intra-host", name_of(how)}));
+/// Each figure the median of several measurements.
+std::vector<cost::MessageSample> medians(
+    const std::vector<std::vector<cost::MessageSample>>& measurements) {
+  std::vector<cost::MessageSample> samples = measurements.front();
+  for (std::size_t i = 0; i < samples.size(); ++i)
+    for (double cost::MessageSample::*figure :
+         {&cost::MessageSample::send_seconds, &cost::MessageSample::store_seconds,
+          &cost::MessageSample::add_seconds, &cost::MessageSample::round_seconds}) {
+      std::vector<double> values;
+      for (const auto& measurement : measurements)
+        values.push_back(measurement.at(i).*figure);
+      samples[i].*figure = cost::median(std::move(values));
     }
-  }
+  return samples;
 }
 
-/// One of the two.
+/// Round after round, so that a minute in which the machine is disturbed spoils no median.
+void measure_exchanges(cost::Machine& machine) {
+  struct Setting {
+    IntraHost how;
+    const char* spread;
+    std::int32_t ranks;
+    std::vector<cost::MessageSample> cost::ExchangeCosts::*costs;
+    std::vector<std::vector<cost::MessageSample>> measurements{};
+  };
+  std::vector<Setting> settings;
+  const bool several = machine.cores >= 2;
+  for (const IntraHost how : {IntraHost::Tcp, IntraHost::Unix, IntraHost::SharedMemory}) {
+    settings.push_back({how, "together", several ? 4 : 2, &cost::ExchangeCosts::together});
+    if (!several) continue;
+    settings.push_back({how, "apart", 2, &cost::ExchangeCosts::apart});
+    settings.push_back({how, "crowded", 4, &cost::ExchangeCosts::crowded});
+  }
+  constexpr int kRounds = 3;
+  for (int round = 0; round < kRounds; ++round) {
+    std::fprintf(stderr, "  round %d of %d\n", round + 1, kRounds);
+    for (Setting& setting : settings)
+      setting.measurements.push_back(exec::decode_message_samples(measure_with(
+          setting.ranks, {"--exchange", setting.spread, "--intra-host", name_of(setting.how)})));
+  }
+  for (const Setting& setting : settings)
+    machine.exchanges[setting.how].*setting.costs = medians(setting.measurements);
+}
+
+/// One of them.
 int measure_as_rank(const options::variables_map& values) {
-  exec::RankOptions rank = rank_options(values, 2);
+  exec::RankOptions rank =
+      rank_options(values, static_cast<std::int32_t>(whole_number(values, "ranks", 1, 4)));
   if (values.count("intra-host"))
     rank.intra_host = parse_intra_host(values["intra-host"].as<std::string>(), "--intra-host");
   exec::Session session(rank, "");
   std::string measured;
   if (values.count("exchange")) {
-    const bool together = values["exchange"].as<std::string>() == "together";
-    measured = exec::encode(exec::time_exchanges(session, together));
+    const std::string spread = values["exchange"].as<std::string>();
+    measured =
+        exec::encode(exec::time_exchanges(session, spread == "apart"      ? exec::Spread::Apart
+                                                   : spread == "together" ? exec::Spread::Together
+                                                                          : exec::Spread::Crowded));
   } else {
     exec::bind_to_share(session, 1);  // as ranks that train are
     measured = exec::encode(exec::time_messages(session));
@@ -226,7 +262,8 @@ cost::Machine measure(const Plan& plan) {
   machine.memory_bytes_per_second =
       exec::memory_bandwidth(static_cast<std::int32_t>(machine.cores));
   std::fprintf(stderr, "messages between two processes\n");
-  exec::add_messages(machine, exec::decode_samples(measure_with_two({})));
+  exec::add_messages(machine, exec::decode_samples(measure_with(2, {})));
+  std::fprintf(stderr, "messages between ranks of one host that only wait\n");
   measure_exchanges(machine);
   machine.message.window_bytes = exec::tcp_window_bytes();
   Steadiness steadiness;

@@ -31,8 +31,10 @@ collectives::IdealNetwork ideal_network(const Cluster& cluster) {
   if (!several_hosts && exchanges != machine.exchanges.end() &&
       !exchanges->second.together.empty()) {
     constexpr double kLarge = 1 << 18;
-    const auto tiny = polled_message(exchanges->second, false, 0, 0, schedule::Operator::Sum);
-    const auto large = polled_message(exchanges->second, false, 0, kLarge, schedule::Operator::Sum);
+    const auto tiny =
+        polled_message(exchanges->second, cost::Nearness::Apart, 0, 0, schedule::Operator::Sum);
+    const auto large = polled_message(exchanges->second, cost::Nearness::Apart, 0, kLarge,
+                                      schedule::Operator::Sum);
     latency = tiny.send_seconds + tiny.receive_seconds + tiny.latency_seconds;
     bytes_per_second = kLarge / (large.send_seconds + large.receive_seconds);
   } else {

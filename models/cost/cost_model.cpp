@@ -121,10 +121,10 @@ bool CostModel::polls(Rank rank) const {
   return exchanges(rank) != nullptr;
 }
 
-PolledMessage CostModel::polled_message(Rank receiver, bool together, schedule::Operator combine,
-                                        std::uint64_t bytes) const {
+PolledMessage CostModel::polled_message(Rank receiver, Nearness nearness,
+                                        schedule::Operator combine, std::uint64_t bytes) const {
   PolledMessage message =
-      cost::polled_message(*exchanges(receiver), together, within_hosts_.working_set_bytes,
+      cost::polled_message(*exchanges(receiver), nearness, within_hosts_.working_set_bytes,
                            static_cast<double>(bytes), combine);
   const double speed = speed_[static_cast<std::size_t>(receiver)];
   message.send_seconds /= speed;

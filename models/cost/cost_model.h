@@ -66,7 +66,7 @@ class CostModel {
   MessageDemand message(Rank sender, Rank receiver, schedule::Operator combine) const;
   /// Whether messages within the rank's host are priced by polled_message(), not by message().
   bool polls(Rank rank) const;
-  PolledMessage polled_message(Rank receiver, bool together, schedule::Operator combine,
+  PolledMessage polled_message(Rank receiver, Nearness nearness, schedule::Operator combine,
                                std::uint64_t bytes) const;
   /// See turn_seconds() in exchange.h.
   double turn_seconds(Rank rank) const;

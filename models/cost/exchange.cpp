@@ -65,20 +65,29 @@ MessageSample interpolate(Samples samples, double working_set, double bytes) {
   return at_bytes(below, bytes);
 }
 
-Samples choose(const ExchangeCosts& costs, bool together) {
-  return together || costs.apart.empty() ? costs.together : costs.apart;
+/// What was measured there, or else what is nearest to it.
+Samples choose(const ExchangeCosts& costs, Nearness nearness) {
+  switch (nearness) {
+    case Nearness::Apart:
+      return costs.apart.empty() ? costs.together : costs.apart;
+    case Nearness::Together:
+      return costs.together;
+    case Nearness::Crowded:
+      return costs.crowded.empty() ? choose(costs, Nearness::Apart) : Samples(costs.crowded);
+  }
+  return {};
 }
 
 }  // namespace
 
-PolledMessage polled_message(const ExchangeCosts& costs, bool together, double working_set,
+PolledMessage polled_message(const ExchangeCosts& costs, Nearness nearness, double working_set,
                              double bytes, schedule::Operator combine) {
-  const MessageSample sample = interpolate(choose(costs, together), working_set, bytes);
+  const MessageSample sample = interpolate(choose(costs, nearness), working_set, bytes);
   PolledMessage message;
   message.send_seconds = sample.send_seconds;
   message.receive_seconds =
       combine == schedule::Operator::Replace ? sample.store_seconds : sample.add_seconds;
-  const Samples apart = choose(costs, false);
+  const Samples apart = choose(costs, Nearness::Apart);
   const MessageSample tiny = interpolate(apart, apart.front().working_set, 0);
   message.latency_seconds =
       std::max(0.0, tiny.round_seconds - tiny.send_seconds - tiny.add_seconds);
@@ -86,7 +95,7 @@ PolledMessage polled_message(const ExchangeCosts& costs, bool together, double w
 }
 
 double polled_combine_seconds(const ExchangeCosts& costs, double working_set, double bytes) {
-  const MessageSample sample = interpolate(choose(costs, true), working_set, bytes);
+  const MessageSample sample = interpolate(choose(costs, Nearness::Together), working_set, bytes);
   return std::max(0.0, sample.add_seconds - sample.store_seconds);
 }
 

@@ -11,6 +11,13 @@
 
 namespace lockstep::cost {
 
+/// Where sender and receiver run.
+enum class Nearness : std::uint8_t {
+  Apart,     // each has a processor of its own
+  Together,  // on one processor
+  Crowded,   // on two, which other ranks use too
+};
+
 /// What one message asks for. The lanes are those of the communication threads, and hold a
 /// processor as long.
 struct PolledMessage {
@@ -22,8 +29,7 @@ struct PolledMessage {
 
 /// Between measured sizes of messages times are interpolated linearly, and between sizes of memory
 /// by the logarithm of the size; beyond the largest message they grow in proportion.
-/// `together`: sender and receiver share a processor.
-PolledMessage polled_message(const ExchangeCosts& costs, bool together, double working_set,
+PolledMessage polled_message(const ExchangeCosts& costs, Nearness nearness, double working_set,
                              double bytes, schedule::Operator combine);
 
 /// How much longer adding takes than storing.

@@ -84,8 +84,9 @@ struct MessageSample {
 /// By size of memory, then by size of message, ascending; every size of memory with several sizes
 /// of messages. Empty = not measured.
 struct ExchangeCosts {
-  std::vector<MessageSample> apart;     // a processor for each of the two
-  std::vector<MessageSample> together;  // one for both
+  std::vector<MessageSample> apart;     // two ranks, a processor for each
+  std::vector<MessageSample> together;  // pairs of ranks, a processor for each pair
+  std::vector<MessageSample> crowded;   // two pairs on two processors, each pair on both
 };
 
 struct Machine {

@@ -137,8 +137,9 @@ std::map<IntraHost, ExchangeCosts> read_exchanges(const ObjectReader& machine) {
   const ObjectReader all = machine.object("exchanges", {"tcp", "unix", "shm"});
   for (const IntraHost how : {IntraHost::Tcp, IntraHost::Unix, IntraHost::SharedMemory}) {
     if (!all.has(name_of(how))) continue;
-    const ObjectReader one = all.object(name_of(how), {"apart", "together"});
-    exchanges[how] = {read_samples(one, "apart"), read_samples(one, "together")};
+    const ObjectReader one = all.object(name_of(how), {"apart", "together", "crowded"});
+    exchanges[how] = {read_samples(one, "apart"), read_samples(one, "together"),
+                      read_samples(one, "crowded")};
   }
   return exchanges;
 }
@@ -147,7 +148,8 @@ Json to_object(const std::map<IntraHost, ExchangeCosts>& exchanges) {
   Json all = Json::object();
   for (const auto& [how, costs] : exchanges)
     all[name_of(how)] = {{"apart", to_object(costs.apart)},
-                         {"together", to_object(costs.together)}};
+                         {"together", to_object(costs.together)},
+                         {"crowded", to_object(costs.crowded)}};
   return all;
 }
 

@@ -78,6 +78,12 @@ void Cluster::assign_processors() {
   }
 }
 
+cost::Nearness Cluster::nearness(Rank a, Rank b) const {
+  if (processor(a) == processor(b)) return cost::Nearness::Together;
+  return ranks_on(processor(a)) > 1 || ranks_on(processor(b)) > 1 ? cost::Nearness::Crowded
+                                                                  : cost::Nearness::Apart;
+}
+
 Cluster::Host& Cluster::host_of(Rank rank) {
   return hosts_[static_cast<std::size_t>(host_of_rank_[static_cast<std::size_t>(rank)])];
 }

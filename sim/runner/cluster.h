@@ -60,6 +60,7 @@ class Cluster {
   std::uint32_t processors() const { return processor_count_; }
   /// How many ranks keep to that processor.
   std::uint32_t ranks_on(std::uint32_t processor) const { return ranks_on_[processor]; }
+  cost::Nearness nearness(Rank a, Rank b) const;
 
   /// Valid until the next call.
   const Terms& terms(std::uint32_t connection, schedule::Operator combine);

@@ -29,14 +29,15 @@ void Run::send_polled(std::uint32_t number) {
   const bool takes_directly = cost_.takes_directly();
   if (!takes_directly && !message.receive && !terms(message).is_eager(message.bytes)) return;
   message.flowing = true;
-  const bool together = cluster_.processor(channel.sender) == cluster_.processor(channel.receiver);
+  const cost::Nearness nearness = cluster_.nearness(channel.sender, channel.receiver);
   const cost::PolledMessage price =
-      cost_.polled_message(channel.receiver, together, message.combine, message.bytes);
+      cost_.polled_message(channel.receiver, nearness, message.combine, message.bytes);
   const Time work = delay(price.send_seconds);
   const Time end = occupy_processor(channel.sender, work);
   message.sending_ends = end;
   const Time first = delay(price.send_seconds * (1 - first_share(message.bytes)));
-  const Time there = takes_directly || together ? end : end - first;
+  const bool at_once = takes_directly || nearness == cost::Nearness::Together;
+  const Time there = at_once ? end : end - first;
   queue_.push(there + notice_after(channel.receiver, price.latency_seconds), kNoticed, number);
   if (!takes_directly) queue_.push(end, kSent, number);
 }
@@ -50,9 +51,9 @@ void Run::noticed(std::uint32_t number) {
 void Run::take_polled(std::uint32_t number) {
   Message& message = channels_.message(number);
   const Channel& channel = channels_.channel(message.channel);
-  const bool together = cluster_.processor(channel.sender) == cluster_.processor(channel.receiver);
+  const cost::Nearness nearness = cluster_.nearness(channel.sender, channel.receiver);
   const cost::PolledMessage price =
-      cost_.polled_message(channel.receiver, together, message.combine, message.bytes);
+      cost_.polled_message(channel.receiver, nearness, message.combine, message.bytes);
   Time end = occupy_processor(channel.receiver, delay(price.receive_seconds));
   if (!cost_.takes_directly())
     end = std::max(
