@@ -11,13 +11,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "models/base/text_file.h"
+
 namespace lockstep {
 
 /// Keeps the keys of an object in the order of the file.
 using Json = nlohmann::ordered_json;
-
-/// The whole file; at most 1 GiB. Throws ConfigError when it cannot be read.
-std::string read_text(const std::string& path);
 
 /// Throws ConfigError when `text` is not JSON (line and column), or an object has a key twice.
 Json parse_json(const std::string& text, const std::string& where);

@@ -118,8 +118,3 @@ TEST_CASE("object_json: written text is short lines, and reads back as the same 
   CHECK(lines <= 4 + 200 / 15 + 1);
   CHECK(parse_json(text, "f.json")["numbers"] == numbers);
 }
-
-TEST_CASE("object_json: a missing file or a folder is an error that names it", "[base]") {
-  CHECK_THROWS_WITH(read_text("/nowhere/x.json"), "/nowhere/x.json: cannot be opened for reading");
-  CHECK_THROWS_AS(read_text("/"), ConfigError);
-}

@@ -88,6 +88,8 @@ const Fence kFences[] = {
     {R"(#include <(chrono|ctime|time\.h)>)", R"(^exec/|^cli/|^tests/)"},
     {R"(#include <(Eigen|cblas\.h|dnnl))", R"(^exec/(kernels|codecs|learning)/|^tests/)"},
     {R"(#include "models/base/object_json\.h")", R"(_json\.(h|cpp)$|^tests/)"},
+    {R"(#include <expat\.h>)", R"(_xml\.cpp$)"},
+    {R"(#include "models/base/element_xml\.h")", R"(_xml\.(h|cpp)$|^tests/)"},
 };
 
 void check_includes(const std::string& path, const std::vector<std::string>& lines,
