@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which steps of a rank touch the same elements: what must be ordered, lest they race.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "models/schedule/interval_map.h"
+#include "models/schedule/schedule.h"
+
+namespace lockstep::schedule {
+
+/// Takes the steps of one rank, numbered by the caller, one after the other, and keeps per element
+/// the last that wrote it and those that read it since. A reader must come after that writer, a
+/// writer after the readers and the writer; whatever was before those is then before it too.
+class Accesses {
+ public:
+  explicit Accesses(const std::vector<Buffer>& buffers) {
+    for (const Buffer& buffer : buffers)
+      buffers_.emplace_back(buffer.count, History{});
+  }
+
+  /// Calls conflict(earlier, buffer, first, end) for the earlier steps that `step` must come after,
+  /// and for which elements: not in order, and maybe several times. Then `step` counts as `number`.
+  template <typename Conflict>
+  void add(std::uint32_t number, const Step& step, Conflict conflict) {
+    const auto others = [&](std::uint32_t earlier, std::uint32_t buffer, std::uint64_t first,
+                            std::uint64_t end) {
+      if (earlier != number && earlier != kNone) conflict(earlier, buffer, first, end);
+    };
+    const bool combines = step.verb == Verb::Compute || step.verb == Verb::Combine;
+    if (step.verb == Verb::Send || combines) read(number, step.from, others);
+    if (step.verb == Verb::Recv || combines) write(number, step.into, others);
+  }
+
+ private:
+  static constexpr std::uint32_t kNone = UINT32_MAX;
+
+  struct History {
+    std::uint32_t writer = kNone;
+    std::uint32_t readers = kNone;  // the last in reads_, which leads to the others
+    friend bool operator==(const History&, const History&) = default;
+  };
+  struct Read {
+    std::uint32_t reader;
+    std::uint32_t before;
+  };
+
+  template <typename Conflict>
+  void read(std::uint32_t number, const Slice& slice, Conflict conflict) {
+    if (slice.count == 0) return;
+    buffers_[slice.buffer].change(
+        slice.first, slice.end(),
+        [&](std::uint64_t first, std::uint64_t end, const History& history) {
+          conflict(history.writer, slice.buffer, first, end);
+          reads_.push_back({number, history.readers});
+          return History{history.writer, static_cast<std::uint32_t>(reads_.size() - 1)};
+        });
+  }
+
+  template <typename Conflict>
+  void write(std::uint32_t number, const Slice& slice, Conflict conflict) {
+    if (slice.count == 0) return;
+    IntervalMap<History>& buffer = buffers_[slice.buffer];
+    buffer.visit(slice.first, slice.end(),
+                 [&](std::uint64_t first, std::uint64_t end, const History& history) {
+                   conflict(history.writer, slice.buffer, first, end);
+                   for (std::uint32_t r = history.readers; r != kNone; r = reads_[r].before)
+                     conflict(reads_[r].reader, slice.buffer, first, end);
+                 });
+    buffer.assign(slice.first, slice.end(), History{number, kNone});
+  }
+
+  std::vector<IntervalMap<History>> buffers_;
+  std::vector<Read> reads_;
+};
+
+}  // namespace lockstep::schedule
