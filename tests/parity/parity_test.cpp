@@ -10,11 +10,15 @@
 #include "exec/runner/executor.h"
 #include "models/base/random.h"
 #include "models/collectives/algorithm.h"
+#include "models/msccl/from_schedule.h"
+#include "models/msccl/program_xml.h"
+#include "models/msccl/steps.h"
 #include "models/schedule/facts.h"
 #include "models/training/iteration.h"
 #include "sim/runner/simulation.h"
 #include "tests/exec/ranks_in_threads.h"
 #include "tests/support/in_memory.h"
+#include "tests/support/msccl_files.h"
 #include "tests/support/operations.h"
 
 namespace lockstep {
@@ -165,6 +169,24 @@ TEST_CASE("parity: every algorithm does the same in both worlds, and adds up bit
     if (one.operation.collective == collectives::Collective::ReduceScatter) continue;
     for (const std::vector<float>& result : executed.first_buffers)
       CHECK(result == executed.first_buffers[0]);
+  }
+}
+
+TEST_CASE("parity: a schedule from an MSCCL file runs in both worlds", "[parity][net]") {
+  const std::uint64_t count = GENERATE(3, 1001);
+  CAPTURE(count);
+  const std::string ring = to_xml(msccl::make_program(
+      collectives::Algorithm::Ring, {.ranks = 3, .data = {}, .scratch = {}, .groups = {}}));
+  for (const std::string& text : {ring, support::fused_ring(4, true), support::all_pairs(5)}) {
+    const schedule::Schedule schedule =
+        msccl::make_schedule(msccl::parse_program(text, "test.xml"), count);
+    const cost::Machine machine = a_machine();
+    const std::vector<const cost::Machine*> machines(static_cast<std::size_t>(schedule.ranks),
+                                                     &machine);
+    const cost::CostModel cost(machines, std::vector<double>(machines.size(), 1.0));
+    const Executed executed = execute(schedule);
+    check_same_deeds(schedule, cost, executed);
+    check_same_bits(schedule, executed);
   }
 }
 
