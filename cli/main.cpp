@@ -23,6 +23,7 @@ constexpr Subcommand kSubcommands[] = {
     {"train", "train for real: on this machine, or as one rank of several machines", run_train},
     {"compare", "predicted against measured, item by item", run_compare},
     {"bench", "measure all-reduces", run_bench},
+    {"schedule", "show, prove and convert schedules", run_schedule},
 };
 
 void print_usage() {
@@ -31,9 +32,7 @@ void print_usage() {
       "usage: lockstep SUBCOMMAND [flags]      lockstep SUBCOMMAND --help says all about it\n");
   for (const Subcommand& subcommand : kSubcommands)
     std::printf("  %-10s %s\n", subcommand.name, subcommand.does);
-  std::puts(
-      "\nexit status: 0 fine, 1 a check failed (compare), 2 bad input, 3 a peer or the network "
-      "failed");
+  std::puts("\nexit status: 0 fine, 1 a check failed, 2 bad input, 3 a peer or the network failed");
 }
 
 int run(const Arguments& arguments) {

@@ -92,6 +92,58 @@ def cases(root):
     yield ["simulate"], 2, ["machine"]
     yield ["simulate", "--machine", path("nothing.json")], 2, ["nothing.json"]
 
+    # --- schedules
+    ring = ["--algorithm", "ring", "--ranks", "3", "--count", "9"]
+    out = path("result.json")
+    yield ["schedule"], 2, []
+    yield ["schedule", "prove"], 2, ['"prove"', "--help"]
+    yield ["schedule", "verfiy"], 2, ["verify?"]
+    yield ["schedule", "verify"], 2, ["--algorithm", "a file"]
+    yield ["schedule", "verify", *ring, path("x.json")], 2, ["one of"]
+    yield ["schedule", "verify", path("x.json"), path("y.json")], 2, ["at most 1"]
+    yield ["schedule", "verify", path("nothing.xml")], 2, ["nothing.xml"]
+    yield ["schedule", "verify", path("x.yaml")], 2, ["x.yaml", ".json", ".xml"]
+    yield ["schedule", "verify", "--algorithm", "ring", "--ranks", "3"], 2, ["--count"]
+    yield ["schedule", "verify", *ring, "--ranks", "3"], 2, ["--ranks"]
+    yield ["schedule", "verify", "--algorithm", "rnig", "--ranks", "3", "--count", "9"], 2, ['"ring"']
+    yield ["schedule", "verify", *ring, "--collective", "all-togather"], 2, ["all-gather"]
+    yield ["schedule", "verify", *ring, "--collective", "broadcast"], 2, ["binomial-tree"]
+    yield ["schedule", "verify", *ring, "--root", "1"], 2, ["--root", "broadcast"]
+    yield ["schedule", "verify", *ring, "--group-by", "2"], 2, ["--group-by", "hierarchical"]
+    yield ["schedule", "verify", *ring, "--servers", "2"], 2, ["--servers", "parameter-server"]
+    yield ["schedule", "verify", *ring, "--segment-bytes", "5"], 2, ["--segment-bytes", "multiple"]
+    yield ["schedule", "verify", *ring[:4], "--count", "1000000000", "--segment-bytes", "4"], 2, [
+        "--segment-bytes", "messages"]
+    yield ["schedule", "verify", *ring[:2], "--ranks", "0", "--count", "9"], 2, ["--ranks"]
+    yield ["schedule", "verify", *ring[:4], "--count", "-1"], 2, ["--count"]
+    yield ["schedule", "verify", *ring[:2], "--ranks", "60000", "--count", "9"], 2, ["steps"]
+    yield ["schedule", "show", *ring, "--rank", "3"], 2, ["--rank"]
+    yield ["schedule", "show", *ring, "--rank", "1", "--json"], 2, ["--rank", "--json"]
+    yield ["schedule", "convert", *ring], 2, ["file to write"]
+    yield ["schedule", "convert", path("x.json")], 2, ["IN and OUT"]
+    yield ["schedule", "convert", *ring, path("result.jso")], 2, ["result.jso"]
+    yield ["schedule", "convert", *ring[:4], out], 2, ["--count"]
+    yield ["schedule", "convert", *ring[:4], "--segment-bytes", "64", path("x.xml")], 2, ["--count"]
+    yield ["schedule", "convert", *ring, path("no/such/folder/ring.xml")], 2, ["no/such/folder"]
+    yield ["schedule", "convert", path("nothing.xml"), out], 2, ["nothing.xml"]
+    # An algorithm that needs more thread blocks than MSCCL has.
+    yield ["schedule", "convert", "--algorithm", "parameter-server", "--ranks", "200",
+           path("result.json.xml")], 2, ["thread block", "216"]
+    xml = ('<algo name="x" proto="Simple" nchannels="1" nchunksperloop="1" ngpus="1" '
+           'coll="allreduce" inplace="1">\n  <gpu id="0" i_chunks="1" o_chunks="0" %s/>\n</algo>')
+    yield ["schedule", "verify", write(path("key.xml"), xml % 's_chnks="0"')], 2, [
+        "key.xml:2", "s_chunks"]
+    yield ["schedule", "convert", write(path("huge.xml"), xml % 's_chunks="99999999999"'), out], 2, [
+        "huge.xml:2", "99999999999"]
+    yield ["schedule", "verify", write(path("cut.xml"), xml[:40])], 2, ["cut.xml:1"]
+    yield ["schedule", "verify", write(path("empty.xml"), "")], 2, ["empty.xml:1"]
+    yield ["schedule", "verify", write(path("bytes.xml"), os.urandom(500))], 2, ["bytes.xml:"]
+    yield ["schedule", "verify", write(path("key_.json"), '{"nmae": "x"}')], 2, ["nmae", "name"]
+    yield ["schedule", "verify", write(path("none.json"), json.dumps(
+        {"name": "x", "ranks": 2, "buffers": [], "fragments": []}))], 2, ["none.json", "buffers"]
+    yield ["schedule", "verify", "--job", path("nothing.json")], 2, ["nothing.json"]
+    yield ["schedule", "verify", "--job", machine, "--ranks", "2"], 2, ["--ranks"]
+
     # --- job, network, topology and machine files
     yield simulate + ["--job", write(path("key.json"), '{"btach": 64}')], 2, [
         "key.json", "btach", "batch"]
