@@ -35,7 +35,7 @@ std::string dominant(const sim::SimulatedRun& run, const topology::Topology& top
         static_cast<double>(run.link_bytes[link]) / topology.links[link].payload_bytes_per_second();
     if (busy <= most) continue;
     most = busy;
-    name = "link " + topology.links[link].name;
+    name = "link " + topology.link_name(static_cast<LinkId>(link));
   }
   return most > kMost * seconds ? with_share(name, most / seconds) : "latency and waiting";
 }

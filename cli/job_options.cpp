@@ -40,7 +40,7 @@ constexpr JobFlag kJobFlags[] = {
     {"topology",
      "topology that comes with lockstep (one_host, star_8_1gbit, "
      "two_racks_oversubscribed) or a JSON file"},
-    {"placement", "ranks on hosts: packed or scattered"},
+    {"placement", "ranks on hosts: packed, scattered, or a JSON file with each rank's host"},
     {"fidelity", "of the simulation: ideal (nothing contended) or flow"},
     {"data", "folder of IDX files (default: Debian's Fashion-MNIST)"},
     {"seed", "of initial parameters and the order of images"},
@@ -49,6 +49,14 @@ constexpr JobFlag kJobFlags[] = {
 std::string key_of(std::string flag) {
   std::replace(flag.begin(), flag.end(), '-', '_');
   return flag;
+}
+
+void set_flag(training::Job& job, const std::string& flag, const std::string& text) {
+  // A word without a slash or an ending is meant as packed or scattered.
+  if (flag == "placement" && text.find_first_of("/.") != std::string::npos)
+    job.placement = topology::load_placement(text);
+  else
+    training::set_field(job, key_of(flag), text, "--" + flag);
 }
 
 }  // namespace
@@ -67,9 +75,7 @@ training::Job read_job(const options::variables_map& values) {
   training::Job job;
   if (values.count("job")) job = training::load_job(values["job"].as<std::string>());
   for (const JobFlag& flag : kJobFlags)
-    if (values.count(flag.flag))
-      training::set_field(job, key_of(flag.flag), values[flag.flag].as<std::string>(),
-                          std::string("--") + flag.flag);
+    if (values.count(flag.flag)) set_flag(job, flag.flag, values[flag.flag].as<std::string>());
   if (values.count("batch-per-rank")) {
     if (values.count("batch"))
       throw ConfigError("--batch-per-rank", "cannot be given together with --batch");
@@ -103,7 +109,8 @@ ResolvedJob resolve(const training::Job& job, network::Network network,
   resolved.job = job;
   resolved.network = std::move(network);
   resolved.topology = std::move(topology);
-  resolved.host_of_rank = topology::place(resolved.topology, job.ranks, job.placement);
+  resolved.host_of_rank =
+      topology::place(resolved.topology, job.ranks, job.placement, "--placement");
   resolved.iteration = training::make_iteration(
       job, resolved.network,
       topology::group_ranks(resolved.topology, resolved.host_of_rank, job.group_by));

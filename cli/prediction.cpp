@@ -56,8 +56,8 @@ std::vector<results::LinkFigures> link_figures(const topology::Topology& topolog
   for (std::size_t link = 0; link < topology.links.size(); ++link) {
     const double bytes = static_cast<double>(run.link_bytes[link]) / iterations;
     const double capacity = topology.links[link].payload_bytes_per_second() * seconds;
-    figures.push_back({topology.links[link].name, static_cast<std::uint64_t>(bytes),
-                       capacity > 0 ? bytes / capacity : 0});
+    figures.push_back({topology.link_name(static_cast<LinkId>(link)),
+                       static_cast<std::uint64_t>(bytes), capacity > 0 ? bytes / capacity : 0});
   }
   return figures;
 }

@@ -15,6 +15,7 @@
 #include "exec/transport/wire.h"
 #include "models/base/errors.h"
 #include "models/schedule/verify.h"
+#include "models/topology/routes.h"
 
 namespace lockstep::cli {
 
@@ -124,23 +125,28 @@ std::vector<results::BucketFigures> bucket_figures(const std::vector<RankRecord>
   return figures;
 }
 
-/// What went over each link of the job's topology, by its routes.
+/// What went over each link of the job's topology, by its routes. Which way a hash sends a real
+/// stream is not known here: it counts as divided, what it is on average.
 std::vector<results::LinkFigures> link_figures(const std::vector<RankRecord>& records,
                                                const ResolvedJob& resolved, double seconds) {
   std::vector<std::uint64_t> bytes(resolved.topology.links.size());
-  topology::Routes routes(resolved.topology);
+  const topology::Routing routing = resolved.topology.routing;
+  topology::Routes routes(resolved.topology,
+                          routing == topology::Routing::Hash ? topology::Routing::Split : routing,
+                          resolved.job.seed);
   for (std::size_t from = 0; from < records.size(); ++from)
     for (std::size_t to = 0; to < records[from].bytes_sent.size(); ++to)
-      for (const LinkId link :
-           routes.between(resolved.host_of_rank[from], resolved.host_of_rank[to]))
-        bytes[static_cast<std::size_t>(link)] +=
-            records[from].bytes_sent[to] / static_cast<std::uint64_t>(resolved.job.iterations);
+      for (const auto& [link, share] :
+           routes.between({.from = resolved.host_of_rank[from], .to = resolved.host_of_rank[to]})
+               .hops)
+        bytes[static_cast<std::size_t>(link)] += static_cast<std::uint64_t>(
+            share * static_cast<double>(records[from].bytes_sent[to]) / resolved.job.iterations);
   std::vector<results::LinkFigures> figures;
   for (std::size_t link = 0; link < bytes.size(); ++link) {
     const topology::Link& cable = resolved.topology.links[link];
     const double capacity = cable.payload_bytes_per_second() * seconds;
-    figures.push_back(
-        {cable.name, bytes[link], capacity > 0 ? static_cast<double>(bytes[link]) / capacity : 0});
+    figures.push_back({resolved.topology.link_name(static_cast<LinkId>(link)), bytes[link],
+                       capacity > 0 ? static_cast<double>(bytes[link]) / capacity : 0});
   }
   return figures;
 }

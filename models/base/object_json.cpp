@@ -11,14 +11,16 @@
 
 namespace lockstep {
 
-namespace {
-
-/// `value` as it stands in the file, shortened, for the end of an error's text.
 std::string quoted(const Json& value) {
   std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
-  if (text.size() > 60) text = text.substr(0, 57) + "...";
-  return text;
+  if (text.size() <= 60) return text;
+  std::size_t end = 57;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
+    --end;  // not in the middle of a character
+  return text.substr(0, end) + "...";
 }
+
+namespace {
 
 std::string listed(const std::vector<std::string>& words) {
   std::string text;
@@ -38,7 +40,9 @@ class UniqueKeys {
  public:
   explicit UniqueKeys(const std::string& where) : where_(where) {}
 
-  bool operator()(int, Json::parse_event_t event, Json& parsed) {
+  bool operator()(int depth, Json::parse_event_t event, Json& parsed) {
+    constexpr int kDeepest = 64;  // what walks through a value calls itself at every level
+    if (depth > kDeepest) throw ConfigError(where_, "is nested deeper than 64 levels");
     if (event == Json::parse_event_t::object_start) open_.emplace_back();
     if (event == Json::parse_event_t::object_end) open_.pop_back();
     if (event == Json::parse_event_t::key) {

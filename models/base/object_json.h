@@ -18,8 +18,12 @@ namespace lockstep {
 /// Keeps the keys of an object in the order of the file.
 using Json = nlohmann::ordered_json;
 
-/// Throws ConfigError when `text` is not JSON (line and column), or an object has a key twice.
+/// Throws ConfigError when `text` is not JSON (line and column), an object has a key twice, or it
+/// is nested deeper than any file of ours.
 Json parse_json(const std::string& text, const std::string& where);
+
+/// `value` as it stands in the file, shortened, for the end of an error's text.
+std::string quoted(const Json& value);
 
 /// Two spaces a level. What holds no further objects or lists stays on one line if that has at most
 /// 100 columns; such objects in a list, the rows of a table, always do. Longer lists of numbers run
@@ -41,6 +45,8 @@ class ObjectReader {
   /// "file: /pointer" and "file: /pointer/key", for errors.
   std::string place() const;
   std::string place(const std::string& key) const;
+  const std::string& file() const { return file_; }
+  const std::string& pointer() const { return pointer_; }
 
   std::string text(const std::string& key, std::optional<std::string> fallback = {}) const;
   bool boolean(const std::string& key, std::optional<bool> fallback = {}) const;

@@ -26,8 +26,11 @@ std::string text_of(std::uint64_t value) {
 std::string text_of(bool value) {
   return value ? "on" : "off";
 }
-std::string text_of(topology::PlacementKind value) {
-  return training::name_of(value);
+std::string text_of(const topology::Placement& value) {
+  std::string text = topology::name_of(value.kind);
+  for (const std::string& host : value.hosts)
+    text += " " + host;
+  return text;
 }
 std::string text_of(training::Fidelity value) {
   return training::name_of(value);

@@ -1,181 +1,250 @@
 // SPDX-License-Identifier: Apache-2.0
-// The JSON form of a topology (topologies/README.md): reading, with errors that name file and
-// place; writing.
-#include <cstdio>
+// Reads the JSON form of a topology (topologies/README.md), with faults that name file and place.
+#include <array>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "models/base/embedded.h"
-#include "models/base/errors.h"
-#include "models/base/object_json.h"
+#include "models/topology/element_json.h"
 #include "models/topology/generators.h"
-#include "models/topology/topology.h"
+#include "models/topology/placement.h"
+#include "models/topology/shapes.h"
 
 namespace lockstep::topology {
 namespace {
 
-constexpr std::int32_t kMaxNodes = 1'000'000;
-constexpr double kLeastSpeed = 1e-3;
-constexpr double kMaxSpeed = 1e3;
-constexpr double kLeastCores = 1e-3;
-constexpr double kMaxCores = 1e5;
-constexpr double kLeastBandwidth = 1e3;  // bytes per second: what is slower is a slip of the unit
-constexpr double kMaxLatency = 60;       // seconds, likewise
-
 using Keys = ObjectReader::Keys;
-const Keys kFileKeys{"name", "hosts", "switches", "link_defaults", "links", "generate"};
-const Keys kHostKeys{"name", "machine", "speed", "cores"};
-const Keys kDefaultKeys{"bandwidth", "latency", "header_efficiency", "burst", "duplex"};
-const Keys kLinkKeys{"from", "to", "bandwidth", "latency", "header_efficiency", "burst", "duplex"};
-const Keys kStarKeys{"hosts",   "machine",           "speed", "cores", "bandwidth",
-                     "latency", "header_efficiency", "burst"};
 
-std::string suggestion(const std::string& word, const std::vector<std::string>& candidates) {
-  const std::string best = nearest(word, candidates.data(), candidates.data() + candidates.size());
-  return best.empty() ? "" : "; did you mean \"" + best + "\"?";
+Keys with(Keys keys, const Keys& more) {
+  keys.insert(keys.end(), more.begin(), more.end());
+  return keys;
 }
 
-/// A share in (0, 1], as a number or as the fraction that it comes from: "1448/1538".
-double read_share(const ObjectReader& reader, const std::string& key) {
-  const Json& value = reader.value(key);
-  double share = -1;
-  if (value.is_number()) share = value.get<double>();
-  if (value.is_string()) {
-    double part = 0;
-    double whole = 0;
-    char rest = 0;
-    if (std::sscanf(value.get_ref<const std::string&>().c_str(), "%lf/%lf%c", &part, &whole,
-                    &rest) == 2)
-      share = part / whole;
-  }
-  if (!(share > 0 && share <= 1))
-    throw ConfigError(reader.place(key),
-                      "must be a share above 0 and at most 1, such as 0.94 or \"1448/1538\"");
-  return share;
-}
-
-std::string read_name(const ObjectReader& reader, const std::string& key) {
-  const std::string name = reader.text(key);
-  if (name.empty()) throw ConfigError(reader.place(key), "must not be empty");
-  return name;
-}
-
-/// Overwrites what the object says of a host, its name excepted.
-void read_host(const ObjectReader& reader, Host& host) {
-  host.machine = reader.text("machine", host.machine);
-  host.speed = reader.number("speed", kLeastSpeed, kMaxSpeed, host.speed);
-  if (reader.has("cores")) host.cores = reader.number("cores", kLeastCores, kMaxCores);
-}
-
-/// Overwrites what the object says of a cable, its ends excepted.
-void read_cable(const ObjectReader& reader, Link& cable) {
-  cable.bytes_per_second = reader.bandwidth("bandwidth", cable.bytes_per_second);
-  if (reader.has("bandwidth") && cable.bytes_per_second < kLeastBandwidth)
-    throw ConfigError(reader.place("bandwidth"), "must be at least 8 kbit/s");
-  const double seconds = reader.seconds("latency", cable.latency.seconds());
-  if (seconds > kMaxLatency) throw ConfigError(reader.place("latency"), "must be at most 60 s");
-  cable.latency = Time::from_seconds(seconds);
-  if (reader.has("header_efficiency"))
-    cable.header_efficiency = read_share(reader, "header_efficiency");
-  cable.burst_bytes = reader.bytes("burst", cable.burst_bytes);
-}
-
-/// Reads the form that lists hosts, switches and links.
-class Explicit {
+/// Reads one file. Each element of each list is attempted for itself.
+class Reading {
  public:
-  Topology read(const ObjectReader& root) {
-    topology_.name = read_name(root, "name");
-    read_nodes(root);
-    if (root.has("link_defaults")) {
-      const ObjectReader defaults = root.object("link_defaults", kDefaultKeys);
-      read_cable(defaults, cable_);
-      duplex_ = defaults.boolean("duplex", true);
-      default_bandwidth_ = defaults.has("bandwidth");
-      default_latency_ = defaults.has("latency");
-    }
-    if (root.has("links"))
-      for (const ObjectReader& link : root.objects("links", kLinkKeys))
-        read_link(link);
-    check_connected(root);
-    return std::move(topology_);
+  explicit Reading(std::string file) : file_(std::move(file)) {}
+
+  CheckedTopology read(const std::string& text) {
+    Json json;
+    if (faults_.attempt([&] { json = parse_json(text, file_); })) read_file(json);
+    return {std::move(topology_), faults_.take()};
   }
 
  private:
-  void read_nodes(const ObjectReader& root) {
-    for (const ObjectReader& reader : root.objects("hosts", kHostKeys)) {
-      Host host;
-      host.name = read_name(reader, "name");
-      add_node(host.name, reader.place("name"));
-      read_host(reader, host);
-      topology_.hosts.push_back(std::move(host));
+  static constexpr std::array kRoutings{Routing::First, Routing::Hash, Routing::Split};
+
+  void read_file(const Json& json) {
+    static const Keys keys{"name",  "hosts",    "switches", "link_defaults",
+                           "links", "generate", "routing",  "routes"};
+    const auto root = open(json, file_, "", keys, faults_);
+    if (!root) return;
+    if (root->has("generate")) {
+      for (const char* key : {"hosts", "switches", "link_defaults", "links"})
+        if (root->has(key)) faults_.add(root->place(key), "comes beside \"generate\"");
+      const auto rule = read_rule(root->value("generate"), file_, "/generate", faults_);
+      if (!rule || !faults_.empty()) return;
+      topology_ = generate(*rule);
     }
-    if (topology_.hosts.empty())
-      throw ConfigError(root.place("hosts"), "must have at least one host");
-    if (!root.has("switches")) return;
-    const Json& switches = root.value("switches");
-    if (!switches.is_array()) throw ConfigError(root.place("switches"), "must be a list of names");
-    for (const Json& value : switches) {
-      const std::string place =
-          root.place("switches") + "/" + std::to_string(topology_.switches.size());
-      if (!value.is_string() || value.get_ref<const std::string&>().empty())
-        throw ConfigError(place, "must be a name");
-      topology_.switches.push_back(value.get<std::string>());
-      add_node(topology_.switches.back(), place);
-    }
+    faults_.attempt(
+        [&] { topology_.name = checked_name(root->value("name"), root->place("name")); });
+    if (!root->has("generate")) read_lists(*root);
+    if (root->has("routing")) faults_.attempt([&] { read_routing(*root); });
+    if (root->has("routes") && faults_.empty()) read_routes(*root);
   }
 
-  void add_node(const std::string& name, const std::string& place) {
+  void read_lists(const ObjectReader& root) {
+    each(root, "hosts", true,
+         [&](const Json& host, const std::string& pointer) { read_host_entry(host, pointer); });
+    if (root.has("hosts") && root.value("hosts").is_array() && root.value("hosts").empty())
+      faults_.add(root.place("hosts"), "must have at least one host");
+    each(root, "switches", false, [&](const Json& name, const std::string& pointer) {
+      std::string text = checked_name(name, place(pointer));
+      add_node(text, pointer);
+      topology_.switches.push_back(std::move(text));
+    });
+    if (root.has("link_defaults")) {
+      const auto defaults = open(root.value("link_defaults"), file_, "/link_defaults",
+                                 with(cable_keys(), {"duplex"}), faults_);
+      if (defaults) {
+        read_cable(*defaults, cable_, faults_);
+        faults_.attempt([&] { duplex_ = defaults->boolean("duplex", true); });
+        has_bandwidth_ = defaults->has("bandwidth");
+        has_latency_ = defaults->has("latency");
+      }
+    }
+    each(root, "links", false,
+         [&](const Json& link, const std::string& pointer) { read_link(link, pointer); });
+    if (faults_.empty()) check_connected(root);
+  }
+
+  std::string place(const std::string& pointer) const { return file_ + ": " + pointer; }
+
+  /// Attempts every element of the list.
+  template <typename Read>
+  void each(const ObjectReader& root, const std::string& key, bool required, const Read& read) {
+    if (!required && !root.has(key)) return;
+    faults_.attempt([&] {
+      const Json& list = root.value(key);
+      if (!list.is_array())
+        throw ConfigError(root.place(key), "must be a list, is " + quoted(list));
+      std::size_t number = 0;
+      for (const Json& element : list) {
+        if (faults_.is_full()) return;
+        const std::string pointer = "/" + key + "/" + std::to_string(number++);
+        faults_.attempt([&] { read(element, pointer); });
+      }
+    });
+  }
+
+  /// A name alone is a host with nothing to say about it.
+  void read_host_entry(const Json& json, const std::string& pointer) {
+    static const Keys keys = with({"name"}, host_keys());
+    Host host;
+    if (json.is_string()) {
+      host.name = checked_name(json, place(pointer));
+      add_node(host.name, pointer);
+    } else {
+      const auto reader = open(json, file_, pointer, keys, faults_);
+      if (!reader) return;
+      read_host(*reader, host, faults_);
+      host.name = checked_name(reader->value("name"), reader->place("name"));
+      add_node(host.name, pointer + "/name");
+    }
+    topology_.hosts.push_back(std::move(host));
+  }
+
+  void add_node(const std::string& name, const std::string& pointer) {
     const auto number = static_cast<std::int32_t>(node_.size());
-    if (number >= kMaxNodes) throw ConfigError(place, "more than 1000000 hosts and switches");
+    if (number >= kMaxNodes)
+      throw ConfigError(place(pointer),
+                        "more than " + std::to_string(kMaxNodes) + " hosts and switches");
     if (!node_.emplace(name, number).second)
-      throw ConfigError(place, "the name \"" + name + "\" is taken by another host or switch");
+      throw ConfigError(place(pointer),
+                        "the name \"" + name + "\" is taken by another host or switch");
   }
 
-  std::int32_t node(const ObjectReader& link, const std::string& end) const {
-    const std::string name = link.text(end);
+  std::int32_t node(const Json& json, const std::string& where) const {
+    const std::string name = checked_name(json, where);
     const auto found = node_.find(name);
     if (found != node_.end()) return found->second;
     std::vector<std::string> names = topology_.switches;
     for (const Host& host : topology_.hosts)
       names.push_back(host.name);
-    throw ConfigError(link.place(end),
+    throw ConfigError(where,
                       "no host or switch is called \"" + name + "\"" + suggestion(name, names));
   }
 
-  void read_link(const ObjectReader& reader) {
-    const std::int32_t from = node(reader, "from");
-    const std::int32_t to = node(reader, "to");
+  void read_link(const Json& json, const std::string& pointer) {
+    static const Keys keys = with({"from", "to", "duplex"}, cable_keys());
+    const auto reader = open(json, file_, pointer, keys, faults_);
+    if (!reader) return;
+    Cable cable = cable_;
+    read_cable(*reader, cable, faults_);
+    if (!has_bandwidth_) faults_.attempt([&] { reader->value("bandwidth"); });
+    if (!has_latency_) faults_.attempt([&] { reader->value("latency"); });
+    bool duplex = duplex_;
+    faults_.attempt([&] { duplex = reader->boolean("duplex", duplex_); });
+    if (!duplex && reader->has("reverse"))
+      faults_.add(reader->place("reverse"), "comes with \"duplex\": false");
+    std::int32_t from = -1;
+    std::int32_t to = -1;
+    faults_.attempt([&] { from = node(reader->value("from"), reader->place("from")); });
+    faults_.attempt([&] { to = node(reader->value("to"), reader->place("to")); });
+    if (from < 0 || to < 0) return;
     if (from == to)
-      throw ConfigError(reader.place("to"),
+      throw ConfigError(reader->place("to"),
                         "a link from \"" + topology_.node_name(from) + "\" to itself");
-    if (!default_bandwidth_) reader.value("bandwidth");  // throws when it is missing
-    if (!default_latency_) reader.value("latency");
-    Link cable = cable_;
-    read_cable(reader, cable);
-    add(reader, cable, from, to);
-    if (reader.boolean("duplex", duplex_)) add(reader, cable, to, from);
+    add_link(*reader, cable.there, from, to);
+    if (duplex) add_link(*reader, cable.back, to, from);
   }
 
-  void add(const ObjectReader& reader, const Link& cable, std::int32_t from, std::int32_t to) {
-    const auto ends = static_cast<std::uint64_t>(from) << 32 | static_cast<std::uint32_t>(to);
-    if (!linked_.insert(ends).second)
+  static std::uint64_t key_of(std::int32_t from, std::int32_t to) {
+    return static_cast<std::uint64_t>(from) << 32 | static_cast<std::uint32_t>(to);
+  }
+
+  void add_link(const ObjectReader& reader, const Wire& wire, std::int32_t from, std::int32_t to) {
+    const auto number = static_cast<LinkId>(topology_.links.size());
+    if (number >= kMaxLinks)
+      throw ConfigError(reader.place(), "more than " + std::to_string(kMaxLinks) + " links");
+    if (!link_.emplace(key_of(from, to), number).second)
       throw ConfigError(reader.place("to"), "there is a link from \"" + topology_.node_name(from) +
                                                 "\" to \"" + topology_.node_name(to) +
                                                 "\" already; give one link the bandwidth of both");
-    add_link(topology_, cable, from, to);
+    topology_.links.push_back({wire, from, to});
+  }
+
+  void read_routing(const ObjectReader& root) {
+    const std::string name = root.text("routing");
+    std::vector<std::string> names;
+    for (const Routing routing : kRoutings) {
+      names.push_back(name_of(routing));
+      if (names.back() == name) {
+        topology_.routing = routing;
+        return;
+      }
+    }
+    throw ConfigError(root.place("routing"), "must be first, hash or split, is \"" + name + "\"" +
+                                                 suggestion(name, names));
+  }
+
+  void read_routes(const ObjectReader& root) {
+    if (topology_.rule) {  // the lists were not read
+      for (std::int32_t number = 0; number < topology_.nodes(); ++number)
+        node_.emplace(topology_.node_name(number), number);
+      for (const Link& link : topology_.links)
+        link_.emplace(key_of(link.from, link.to), static_cast<LinkId>(link_.size()));
+    }
+    each(root, "routes", true,
+         [&](const Json& route, const std::string& pointer) { read_route(route, pointer); });
+  }
+
+  /// The names of all nodes on the way: ["a", "s1", "s2", "b"].
+  void read_route(const Json& json, const std::string& pointer) {
+    if (!json.is_array() || json.size() < 2)
+      throw ConfigError(place(pointer),
+                        "must be a list of names from host to host, is " + quoted(json));
+    GivenRoute route;
+    std::unordered_set<std::int32_t> passed;
+    std::int32_t last = -1;
+    for (std::size_t i = 0; i < json.size(); ++i) {
+      const std::string where = place(pointer) + "/" + std::to_string(i);
+      const std::int32_t next = node(json[i], where);
+      if ((i == 0 || i + 1 == json.size()) && !topology_.is_host(next))
+        throw ConfigError(where, "a route begins and ends at a host, \"" +
+                                     topology_.node_name(next) + "\" is a switch");
+      if (!passed.insert(next).second)
+        throw ConfigError(where, "the route passes \"" + topology_.node_name(next) + "\" twice");
+      if (i > 0) {
+        const auto link = link_.find(key_of(last, next));
+        if (link == link_.end())
+          throw ConfigError(where, "there is no link from \"" + topology_.node_name(last) +
+                                       "\" to \"" + topology_.node_name(next) + "\"");
+        route.links.push_back(link->second);
+      } else {
+        route.from = next;
+      }
+      last = next;
+    }
+    route.to = last;
+    if (!routed_.insert(key_of(route.from, route.to)).second)
+      throw ConfigError(place(pointer), "there is a route from \"" +
+                                            topology_.node_name(route.from) + "\" to \"" +
+                                            topology_.node_name(route.to) + "\" already");
+    topology_.routes.push_back(std::move(route));
   }
 
   /// Every host reaches every other if the first one reaches all and all reach the first one.
-  void check_connected(const ObjectReader& root) const {
+  void check_connected(const ObjectReader& root) {
     const std::vector<bool> reached = reach(&Link::from, &Link::to);
     const std::vector<bool> reaching = reach(&Link::to, &Link::from);
     const std::string& first = topology_.hosts.front().name;
-    for (std::size_t host = 1; host < topology_.hosts.size(); ++host) {
+    for (std::size_t host = 1; host < topology_.hosts.size() && !faults_.is_full(); ++host) {
       if (reached[host] && reaching[host]) continue;
       const std::string& name = topology_.hosts[host].name;
-      throw ConfigError(root.place("hosts") + "/" + std::to_string(host),
-                        "no links lead from \"" + (reached[host] ? name : first) + "\" to \"" +
-                            (reached[host] ? first : name) + "\"");
+      faults_.add(root.place("hosts") + "/" + std::to_string(host),
+                  "no links lead from \"" + (reached[host] ? name : first) + "\" to \"" +
+                      (reached[host] ? first : name) + "\"");
     }
   }
 
@@ -196,79 +265,72 @@ class Explicit {
     return reached;
   }
 
+  std::string file_;
+  Faults faults_;
   Topology topology_;
-  Link cable_;  // what link_defaults says
+  Cable cable_;  // what link_defaults says
   bool duplex_ = true;
-  bool default_bandwidth_ = false;
-  bool default_latency_ = false;
+  bool has_bandwidth_ = false;
+  bool has_latency_ = false;
   std::unordered_map<std::string, std::int32_t> node_;
-  std::unordered_set<std::uint64_t> linked_;
+  std::unordered_map<std::uint64_t, LinkId> link_;  // by its ends
+  std::unordered_set<std::uint64_t> routed_;
 };
 
-Topology generate(const ObjectReader& rules) {
-  const ObjectReader given = rules.object("star", kStarKeys);
-  Star star;
-  star.hosts = given.integer<std::int32_t>("hosts", 1, kMaxNodes - 1);
-  read_host(given, star.host);
-  given.value("bandwidth");  // throws when it is missing
-  given.value("latency");
-  read_cable(given, star.link);
-  return make_star(star);
+std::string name_of(const EmbeddedFile& file) {
+  return file.name.substr(0, file.name.rfind(".json"));
 }
 
 }  // namespace
 
-Topology parse_topology(const std::string& text, const std::string& where) {
-  const Json json = parse_json(text, where);
-  const ObjectReader root(json, where, "", kFileKeys);
-  if (!root.has("generate")) return Explicit().read(root);
-  for (const char* key : {"hosts", "switches", "link_defaults", "links"})
-    if (root.has(key)) throw ConfigError(root.place(key), "comes beside \"generate\"");
-  Topology topology = generate(root.object("generate", {"star"}));
-  topology.name = read_name(root, "name");
-  return topology;
+CheckedTopology check_topology(const std::string& text, const std::string& where) {
+  return Reading(where).read(text);
 }
 
-Topology load_topology(const std::string& name_or_path) {
-  std::vector<std::string> names;
+Topology parse_topology(const std::string& text, const std::string& where) {
+  CheckedTopology checked = check_topology(text, where);
+  if (checked.faults.empty()) return std::move(checked.topology);
+  const std::size_t more = checked.faults.size() - 1;
+  throw ConfigError(checked.faults.front() +
+                    (more == 0 ? ""
+                               : "\n(and " + std::to_string(more) +
+                                     " more; lockstep topology check lists them)"));
+}
+
+std::string known_topologies() {
   std::string list;
+  for (const EmbeddedFile& file : embedded_topologies())
+    list += (list.empty() ? "" : ", ") + name_of(file);
+  return list;
+}
+
+std::string read_topology(const std::string& name_or_path) {
+  std::vector<std::string> names;
   for (const EmbeddedFile& file : embedded_topologies()) {
-    names.push_back(file.name.substr(0, file.name.rfind(".json")));
-    list += (list.empty() ? "" : ", ") + names.back();
-    if (names.back() == name_or_path) return parse_topology(file.content, name_or_path);
+    names.push_back(name_of(file));
+    if (names.back() == name_or_path) return file.content;
   }
   // A word without a slash or an ending was meant as a name.
   if (name_or_path.find_first_of("/.") == std::string::npos)
     throw ConfigError(name_or_path, "no topology has this name" + suggestion(name_or_path, names) +
-                                        " (known: " + list + "; or the path of a JSON file)");
-  return parse_topology(read_text(name_or_path), name_or_path);
+                                        " (known: " + known_topologies() +
+                                        "; or the path of a JSON file)");
+  return read_text(name_or_path);
 }
 
-std::string to_json(const Topology& topology) {
-  Json hosts = Json::array();
-  for (const Host& host : topology.hosts) {
-    Json json{{"name", host.name}};
-    if (!host.machine.empty()) json["machine"] = host.machine;
-    if (host.speed != 1) json["speed"] = host.speed;
-    if (host.cores > 0) json["cores"] = host.cores;
-    hosts.push_back(std::move(json));
-  }
-  Json links = Json::array();
-  for (const Link& link : topology.links) {
-    // dump() writes the shortest decimal that reads back as the same number.
-    Json json{{"from", topology.node_name(link.from)},
-              {"to", topology.node_name(link.to)},
-              {"bandwidth", Json(link.bytes_per_second).dump() + " B/s"},
-              {"latency", std::to_string(link.latency.picoseconds) + " ps"},
-              {"duplex", false}};
-    if (link.header_efficiency != 1) json["header_efficiency"] = link.header_efficiency;
-    if (link.burst_bytes > 0) json["burst"] = std::to_string(link.burst_bytes) + " B";
-    links.push_back(std::move(json));
-  }
-  Json json{{"name", topology.name}, {"hosts", std::move(hosts)}};
-  if (!topology.switches.empty()) json["switches"] = topology.switches;
-  if (!topology.links.empty()) json["links"] = std::move(links);
-  return to_text(json);
+Topology load_topology(const std::string& name_or_path) {
+  return parse_topology(read_topology(name_or_path), name_or_path);
+}
+
+Placement load_placement(const std::string& path) {
+  const Json json = parse_json(read_text(path), path);
+  if (!json.is_array())
+    throw ConfigError(path, "must be a list of the names of all ranks' hosts, is " + quoted(json));
+  Placement placement{PlacementKind::Listed, {}};
+  for (const Json& name : json)
+    placement.hosts.push_back(
+        checked_name(name, path + ": /" + std::to_string(placement.hosts.size())));
+  return placement;
 }
 
 }  // namespace lockstep::topology

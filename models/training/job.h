@@ -10,7 +10,7 @@
 #include "models/base/intra_host.h"
 #include "models/collectives/algorithm.h"
 #include "models/network/network.h"
-#include "models/topology/topology.h"
+#include "models/topology/placement.h"
 
 namespace lockstep::training {
 
@@ -37,7 +37,7 @@ struct Job {
   double momentum = 0.9;
 
   std::string topology = "one_host";  // name or file, as given
-  topology::PlacementKind placement = topology::PlacementKind::Packed;
+  topology::Placement placement;
   Fidelity fidelity = Fidelity::Flow;
   std::string data;  // folder of IDX files; "" = Debian's Fashion-MNIST
   std::uint64_t seed = 1;

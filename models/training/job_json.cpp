@@ -12,16 +12,6 @@
 
 namespace lockstep::training {
 
-std::string name_of(topology::PlacementKind placement) {
-  switch (placement) {
-    case topology::PlacementKind::Packed:
-      return "packed";
-    case topology::PlacementKind::Scattered:
-      return "scattered";
-  }
-  return "";
-}
-
 std::string name_of(const topology::GroupBy& by) {
   switch (by.kind) {
     case topology::GroupBy::Kind::Host:
@@ -70,6 +60,21 @@ Enum one_of(const std::array<Enum, n>& all, const Json& value, const std::string
   const std::string meant = nearest(name, names.data(), names.data() + n);
   throw ConfigError(where, "must be one of " + list + ", is \"" + name + "\"" +
                                (meant.empty() ? "" : "; did you mean \"" + meant + "\"?"));
+}
+
+Json json_of(const topology::Placement& placement) {
+  if (placement.kind == topology::PlacementKind::Listed) return placement.hosts;
+  return name_of(placement.kind);
+}
+
+/// "packed", "scattered", or the host of each rank.
+topology::Placement placement_of(const Json& value, const std::string& where) {
+  using enum topology::PlacementKind;
+  if (!value.is_array()) return {one_of(std::array{Packed, Scattered}, value, where), {}};
+  topology::Placement placement{Listed, {}};
+  for (const Json& host : value)
+    placement.hosts.push_back(text_of(host, where + "/" + std::to_string(placement.hosts.size())));
+  return placement;
 }
 
 using Where = const std::string&;
@@ -179,11 +184,8 @@ constexpr std::array<Field, 20> kFields{{
      }},
     {"topology", [](const Job& job) { return Json(job.topology); },
      [](Job& job, const Json& value, Where where) { job.topology = text_of(value, where); }},
-    {"placement", [](const Job& job) { return Json(name_of(job.placement)); },
-     [](Job& job, const Json& value, Where where) {
-       using enum topology::PlacementKind;
-       job.placement = one_of(std::array{Packed, Scattered}, value, where);
-     }},
+    {"placement", [](const Job& job) { return json_of(job.placement); },
+     [](Job& job, const Json& value, Where where) { job.placement = placement_of(value, where); }},
     {"fidelity", [](const Job& job) { return Json(name_of(job.fidelity)); },
      [](Job& job, const Json& value, Where where) {
        using enum Fidelity;
@@ -210,7 +212,7 @@ Json value_of_flag(const std::string& text, const Json& like, const std::string&
     if (text == "on" || text == "off") return Json(text == "on");
     throw ConfigError(where, "must be on or off, is \"" + text + "\"");
   }
-  if (like.is_string()) return Json(text);
+  if (like.is_string() || like.is_array()) return Json(text);
   const Json number = Json::parse(text, nullptr, false);
   if (number.is_number()) return number;
   // ".05" and "1." are no JSON, but people write them.

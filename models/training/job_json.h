@@ -23,8 +23,6 @@ Job load_job(const std::string& path);
 void set_field(Job& job, const std::string& key, const std::string& value,
                const std::string& where);
 
-/// "packed", "scattered".
-std::string name_of(topology::PlacementKind placement);
 /// "host", "rack", "4".
 std::string name_of(const topology::GroupBy& by);
 /// "ideal", "flow".

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "models/base/ids.h"
-#include "models/topology/topology.h"
+#include "models/topology/routes.h"
 
 namespace lockstep::sim {
 
@@ -22,8 +22,8 @@ class Bursts {
   /// A flow of `bytes` enters the route, at `rate` where these links hinder nobody (kUnlimited is
   /// allowed). Returns how many of its bytes pass without sharing the route's links that have a
   /// bucket; 0 when it has none, or they are empty, or are no hindrance at that rate.
-  double enter(std::span<const LinkId> route, double bytes, double rate, Time now);
-  void leave(std::span<const LinkId> route, Time now);
+  double enter(std::span<const topology::Hop> route, double bytes, double rate, Time now);
+  void leave(std::span<const topology::Hop> route, Time now);
 
  private:
   struct Bucket {

@@ -31,27 +31,23 @@ Time Terms::transfer(std::uint64_t bytes) const {
 }
 
 Cluster::Cluster(const cost::CostModel& cost, const topology::Topology& topology,
-                 std::span<const HostId> host_of_rank, Fluid& fluid)
+                 std::span<const HostId> host_of_rank, std::uint64_t seed, Fluid& fluid)
     : cost_(cost),
       topology_(topology),
       host_of_rank_(host_of_rank),
       fluid_(fluid),
-      routes_(topology),
+      routes_(topology, seed),
       bursts_(topology),
       hosts_(topology.hosts.size()),
       link_resources_(topology.links.size(), kNone) {
   for (std::size_t rank = 0; rank < host_of_rank.size(); ++rank) {
     lanes_.push_back(fluid.add_resource(1));  // one thread
-    const auto number = static_cast<std::size_t>(host_of_rank[rank]);
-    LOCKSTEP_CHECK(number < hosts_.size(), "rank " + std::to_string(rank) + " is placed on host " +
-                                               std::to_string(host_of_rank[rank]));
-    Host& host = hosts_[number];
-    if (host.cores != kNone) continue;
-    const cost::Machine& machine = cost.machine(static_cast<Rank>(rank));
-    const double cores = topology.hosts[number].cores;
-    host.cores = fluid.add_resource(or_unlimited(cores > 0 ? cores : machine.cores));
-    host.memory = fluid.add_resource(or_unlimited(machine.memory_bytes_per_second));
-    host.loopback = fluid.add_resource(or_unlimited(machine.loopback_bytes_per_second));
+    const HostId id = host_of_rank[rank];
+    LOCKSTEP_CHECK(id >= 0 && static_cast<std::size_t>(id) < hosts_.size(),
+                   "rank " + std::to_string(rank) + " is placed on host " + std::to_string(id));
+    Host& host = hosts_[static_cast<std::size_t>(id)];
+    if (host.ranks == 0) add_host(id, cost.machine(static_cast<Rank>(rank)));
+    rank_on_host_.push_back(host.ranks++);
   }
   assign_processors();
 }
@@ -84,23 +80,73 @@ cost::Nearness Cluster::nearness(Rank a, Rank b) const {
                                                                   : cost::Nearness::Apart;
 }
 
+void Cluster::add_host(HostId id, const cost::Machine& machine) {
+  const topology::Host& given = topology_.hosts[static_cast<std::size_t>(id)];
+  Host& host = hosts_[static_cast<std::size_t>(id)];
+  const double cores = given.cores > 0 ? given.cores : machine.cores;
+  for (std::int32_t socket = 0; socket < given.sockets; ++socket)
+    host.sockets.push_back(
+        {fluid_.add_resource(or_unlimited(cores / given.sockets)),
+         fluid_.add_resource(or_unlimited(machine.memory_bytes_per_second / given.sockets))});
+  host.loopback = fluid_.add_resource(or_unlimited(machine.loopback_bytes_per_second));
+  if (given.sockets == 1) return;
+  for (std::int32_t link = 0; link < given.sockets * given.sockets; ++link)
+    host.socket_links.push_back(fluid_.add_resource(given.socket_bytes_per_second));
+}
+
 Cluster::Host& Cluster::host_of(Rank rank) {
   return hosts_[static_cast<std::size_t>(host_of_rank_[static_cast<std::size_t>(rank)])];
 }
 
-std::uint32_t Cluster::connect(Rank sender, Rank receiver) {
-  const std::vector<LinkId>& path =
-      routes_.between(host_of_rank_[static_cast<std::size_t>(sender)],
-                      host_of_rank_[static_cast<std::size_t>(receiver)]);
-  connections_.push_back({sender, receiver, static_cast<std::uint32_t>(links_.size()),
-                          static_cast<std::uint32_t>(path.size()),
-                          &host_of(sender) == &host_of(receiver) && cost_.polls(receiver)});
-  links_.insert(links_.end(), path.begin(), path.end());
+std::vector<double> Cluster::socket_shares(Rank rank) {
+  const Host& host = host_of(rank);
+  return topology::socket_shares(rank_on_host_[static_cast<std::size_t>(rank)], host.ranks,
+                                 static_cast<std::int32_t>(host.sockets.size()));
+}
+
+/// Uses of the cores and the memory of the sockets that the rank is pinned to.
+void Cluster::add_processor(Rank rank, double cores, double memory, std::vector<Use>& uses) {
+  const Host& host = host_of(rank);
+  const std::vector<double> shares = socket_shares(rank);
+  for (std::size_t socket = 0; socket < shares.size(); ++socket) {
+    uses.push_back({host.sockets[socket].cores, shares[socket] * cores});
+    uses.push_back({host.sockets[socket].memory, shares[socket] * memory});
+  }
+}
+
+std::vector<Cluster::Crossing> Cluster::crossings(const Connection& connection) {
+  std::vector<Crossing> all;
+  const Host& host = host_of(connection.sender);
+  if (&host != &host_of(connection.receiver) || host.sockets.size() == 1) return all;
+  const std::vector<double> from = socket_shares(connection.sender);
+  const std::vector<double> to = socket_shares(connection.receiver);
+  for (std::size_t a = 0; a < from.size(); ++a)
+    for (std::size_t b = 0; b < to.size(); ++b)
+      if (a != b && from[a] * to[b] > 0)
+        all.push_back({host.socket_links[a * to.size() + b], from[a] * to[b]});
+  return all;
+}
+
+std::uint32_t Cluster::connect(Rank sender, Rank receiver, std::uint8_t stream) {
+  const topology::Route route =
+      routes_.between({.from = host_of_rank_[static_cast<std::size_t>(sender)],
+                       .to = host_of_rank_[static_cast<std::size_t>(receiver)],
+                       .sender = sender,
+                       .receiver = receiver,
+                       .stream = stream});
+  connections_.push_back({.sender = sender,
+                          .receiver = receiver,
+                          .first_hop = static_cast<std::uint32_t>(hops_.size()),
+                          .hops = static_cast<std::uint32_t>(route.hops.size()),
+                          .latency = route.latency,
+                          .polled = &host_of(sender) == &host_of(receiver) &&
+                                    cost_.polls(receiver)});
+  hops_.insert(hops_.end(), route.hops.begin(), route.hops.end());
   return static_cast<std::uint32_t>(connections_.size() - 1);
 }
 
-std::span<const LinkId> Cluster::route(std::uint32_t connection) const {
-  return {links_.data() + connections_[connection].first_link, connections_[connection].links};
+std::span<const topology::Hop> Cluster::route(std::uint32_t connection) const {
+  return {hops_.data() + connections_[connection].first_hop, connections_[connection].hops};
 }
 
 const Terms& Cluster::terms(std::uint32_t connection, schedule::Operator combine) {
@@ -117,19 +163,24 @@ Terms Cluster::make_terms(const Connection& connection, schedule::Operator combi
   Terms terms;
   terms.send_overhead = delay(demand.send_overhead_seconds);
   terms.receive_overhead = delay(demand.receive_overhead_seconds);
-  terms.latency = delay(demand.latency_seconds);
+  terms.latency = connection.latency + delay(demand.latency_seconds);
   terms.send_seconds_per_byte = demand.send_core_seconds_per_byte;
   terms.receive_seconds_per_byte = demand.receive_core_seconds_per_byte;
   terms.window_bytes = demand.window_bytes;
   double rate = kUnlimited;
   if (&host_of(connection.sender) == &host_of(connection.receiver))
     rate = or_unlimited(cost_.machine(connection.sender).loopback_bytes_per_second);
-  for (std::uint32_t i = 0; i < connection.links; ++i) {
-    const topology::Link& link =
-        topology_.links[static_cast<std::size_t>(links_[connection.first_link + i])];
-    terms.latency += link.latency;
+  const auto host =
+      static_cast<std::size_t>(host_of_rank_[static_cast<std::size_t>(connection.sender)]);
+  const std::vector<Crossing> crossed = crossings(connection);
+  if (!crossed.empty()) terms.latency += topology_.hosts[host].socket_latency;
+  for (const Crossing& crossing : crossed)
+    rate = std::min(rate, topology_.hosts[host].socket_bytes_per_second / crossing.share);
+  for (std::uint32_t i = 0; i < connection.hops; ++i) {
+    const topology::Hop& hop = hops_[connection.first_hop + i];
+    const topology::Link& link = topology_.links[static_cast<std::size_t>(hop.link)];
     terms.bursts = terms.bursts || link.burst_bytes > 0;
-    rate = std::min(rate, link.payload_bytes_per_second());
+    rate = std::min(rate, link.payload_bytes_per_second() / hop.share);
   }
   for (const double seconds : {terms.send_seconds_per_byte, terms.receive_seconds_per_byte})
     if (seconds > 0) rate = std::min(rate, 1 / seconds);
@@ -142,32 +193,30 @@ Terms Cluster::make_terms(const Connection& connection, schedule::Operator combi
 /// thread, as much of a core, and memory bandwidth.
 void Cluster::add_profiles(Terms& terms, const Connection& connection,
                            const cost::MessageDemand& demand) {
-  const Host& from = host_of(connection.sender);
-  const Host& to = host_of(connection.receiver);
-  const Use send_lane{lanes_[static_cast<std::size_t>(connection.sender)],
-                      demand.send_core_seconds_per_byte};
-  const Use receive_lane{lanes_[static_cast<std::size_t>(connection.receiver)],
-                         demand.receive_core_seconds_per_byte};
-  const Use send_cores{from.cores, demand.send_core_seconds_per_byte};
-  const Use receive_cores{to.cores, demand.receive_core_seconds_per_byte};
-  const Use send_memory{from.memory, demand.send_memory_bytes_per_byte};
-  const Use receive_memory{to.memory, demand.receive_memory_bytes_per_byte};
-  terms.unposted_profile = add_flow(connection, {send_lane, send_cores, send_memory});
-  terms.profile = add_flow(connection, {send_lane, send_cores, send_memory, receive_lane,
-                                        receive_cores, receive_memory});
+  ends_.assign(
+      1, {lanes_[static_cast<std::size_t>(connection.sender)], demand.send_core_seconds_per_byte});
+  add_processor(connection.sender, demand.send_core_seconds_per_byte,
+                demand.send_memory_bytes_per_byte, ends_);
+  terms.unposted_profile = add_flow(connection);
+  ends_.push_back({lanes_[static_cast<std::size_t>(connection.receiver)],
+                   demand.receive_core_seconds_per_byte});
+  add_processor(connection.receiver, demand.receive_core_seconds_per_byte,
+                demand.receive_memory_bytes_per_byte, ends_);
+  terms.profile = add_flow(connection);
 }
 
-/// The profiles with and without the links that have a burst.
-std::array<std::uint32_t, 2> Cluster::add_flow(const Connection& connection,
-                                               std::initializer_list<Use> ends) {
-  shared_ = ends;
+/// The profiles with and without the links that have a burst, of a flow with these ends_.
+std::array<std::uint32_t, 2> Cluster::add_flow(const Connection& connection) {
+  shared_ = ends_;
   shaped_.clear();
   const Host& from = host_of(connection.sender);
   if (&from == &host_of(connection.receiver)) shared_.push_back({from.loopback, 1});
-  for (std::uint32_t i = 0; i < connection.links; ++i) {
-    const LinkId link = links_[connection.first_link + i];
+  for (const Crossing& crossing : crossings(connection))
+    shared_.push_back({crossing.resource, crossing.share});
+  for (std::uint32_t i = 0; i < connection.hops; ++i) {
+    const auto [link, share] = hops_[connection.first_hop + i];
     const bool has_burst = topology_.links[static_cast<std::size_t>(link)].burst_bytes > 0;
-    (has_burst ? shaped_ : shared_).push_back({link_resource(link), 1});
+    (has_burst ? shaped_ : shared_).push_back({link_resource(link), share});
   }
   std::array<std::uint32_t, 2> profiles{};
   if (!shaped_.empty()) profiles[1] = fluid_.add_profile(kUnlimited, kFlowWeight, shared_);
@@ -187,11 +236,16 @@ std::uint32_t Cluster::link_resource(LinkId link) {
 std::uint32_t Cluster::compute_profile(Rank rank, const cost::Demand& demand) {
   const cost::Demand second{1, demand.cores, demand.memory_bytes / demand.seconds};
   Host& host = host_of(rank);
-  for (const auto& [known, profile] : host.profiles)
-    if (known.cores == second.cores && known.memory_bytes == second.memory_bytes) return profile;
-  const Use uses[] = {{host.cores, second.cores}, {host.memory, second.memory_bytes}};
-  const std::uint32_t profile = fluid_.add_profile(1, 1, uses);
-  host.profiles.emplace_back(second, profile);
+  const std::int32_t number =
+      host.sockets.size() == 1 ? 0 : rank_on_host_[static_cast<std::size_t>(rank)];
+  for (const Profile& known : host.profiles)
+    if (known.rank == number && known.demand.cores == second.cores &&
+        known.demand.memory_bytes == second.memory_bytes)
+      return known.number;
+  ends_.clear();
+  add_processor(rank, second.cores, second.memory_bytes, ends_);
+  const std::uint32_t profile = fluid_.add_profile(1, 1, ends_);
+  host.profiles.push_back({number, second, profile});
   return profile;
 }
 

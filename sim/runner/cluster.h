@@ -5,15 +5,14 @@
 
 #include <array>
 #include <cstdint>
-#include <initializer_list>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "models/base/ids.h"
 #include "models/base/units.h"
 #include "models/cost/cost_model.h"
-#include "models/topology/topology.h"
+#include "models/topology/placement.h"
+#include "models/topology/routes.h"
 #include "sim/network/bursts.h"
 #include "sim/network/fluid.h"
 
@@ -43,15 +42,17 @@ struct Terms {
   Time transfer(std::uint64_t bytes) const;
 };
 
-/// Ranks on one host share its cores, its memory bandwidth and its loopback. Messages between them
-/// take the loopback, others the links of their route. The arguments must outlive the Cluster.
+/// Ranks on one host share its cores, its memory bandwidth and its loopback; on one with several
+/// sockets each has its own cores and memory, and a rank uses those that it is pinned to. Messages
+/// between them take the loopback and, between sockets, the link there; others the links of their
+/// route, each for the share of the flow that passes there. The arguments must outlive the Cluster.
 class Cluster {
  public:
   Cluster(const cost::CostModel& cost, const topology::Topology& topology,
-          std::span<const HostId> host_of_rank, Fluid& fluid);
+          std::span<const HostId> host_of_rank, std::uint64_t seed, Fluid& fluid);
 
   /// A connection carries all messages from one rank to another of one stream. Numbered 0, 1, ….
-  std::uint32_t connect(Rank sender, Rank receiver);
+  std::uint32_t connect(Rank sender, Rank receiver, std::uint8_t stream);
   std::size_t connections() const { return connections_.size(); }
   /// Whether the connection's messages are priced as between polling ranks of one host.
   bool is_polled(std::uint32_t connection) const { return connections_[connection].polled; }
@@ -64,7 +65,7 @@ class Cluster {
 
   /// Valid until the next call.
   const Terms& terms(std::uint32_t connection, schedule::Operator combine);
-  std::span<const LinkId> route(std::uint32_t connection) const;
+  std::span<const topology::Hop> route(std::uint32_t connection) const;
   Bursts& bursts() { return bursts_; }
 
   /// For a Compute step of the rank; its amount is in seconds.
@@ -72,27 +73,46 @@ class Cluster {
 
  private:
   static constexpr std::uint32_t kNone = UINT32_MAX;
-  struct Host {
-    std::uint32_t cores = kNone;  // resources, when a rank is placed here
+  struct Socket {  // resources
+    std::uint32_t cores = kNone;
     std::uint32_t memory = kNone;
+  };
+  struct Profile {
+    std::int32_t rank = 0;  // its number on the host, when that has several sockets
+    cost::Demand demand;
+    std::uint32_t number = 0;
+  };
+  struct Host {
+    std::vector<Socket> sockets;  // when a rank is placed here
     std::uint32_t loopback = kNone;
-    std::vector<std::pair<cost::Demand, std::uint32_t>> profiles;  // per second of computing
+    std::vector<std::uint32_t> socket_links;  // [from · sockets + to], when there are several
+    std::int32_t ranks = 0;
+    std::vector<Profile> profiles;  // per second of computing
+  };
+  /// Of the link between two sockets that a message between two ranks takes, if any.
+  struct Crossing {
+    std::uint32_t resource = kNone;
+    double share = 0;
   };
   struct Connection {
     Rank sender = 0;
     Rank receiver = 0;
-    std::uint32_t first_link = 0;  // in links_
-    std::uint32_t links = 0;
+    std::uint32_t first_hop = 0;  // in hops_
+    std::uint32_t hops = 0;
+    Time latency;  // of the links
     bool polled = false;
     std::array<std::uint32_t, 3> terms{kNone, kNone, kNone};  // by Operator
   };
 
+  void add_host(HostId id, const cost::Machine& machine);
   void assign_processors();
   Host& host_of(Rank rank);
+  std::vector<double> socket_shares(Rank rank);
+  void add_processor(Rank rank, double cores, double memory, std::vector<Use>& uses);
+  std::vector<Crossing> crossings(const Connection& connection);
   Terms make_terms(const Connection& connection, schedule::Operator combine);
   void add_profiles(Terms& terms, const Connection& connection, const cost::MessageDemand& demand);
-  std::array<std::uint32_t, 2> add_flow(const Connection& connection,
-                                        std::initializer_list<Use> ends);
+  std::array<std::uint32_t, 2> add_flow(const Connection& connection);
   std::uint32_t link_resource(LinkId link);
 
   const cost::CostModel& cost_;
@@ -106,10 +126,12 @@ class Cluster {
   std::vector<std::uint32_t> ranks_on_;    // of each processor
   std::uint32_t processor_count_ = 0;
   std::vector<std::uint32_t> lanes_;           // resource of each rank's communication lane
+  std::vector<std::int32_t> rank_on_host_;     // the number of each rank among those of its host
   std::vector<std::uint32_t> link_resources_;  // of each link, when it is used
   std::vector<Connection> connections_;
-  std::vector<LinkId> links_;  // the routes of all connections
+  std::vector<topology::Hop> hops_;  // the routes of all connections
   std::vector<Terms> terms_;
+  std::vector<Use> ends_;    // scratch: what a flow uses at its ends
   std::vector<Use> shared_;  // scratch: what a flow always uses
   std::vector<Use> shaped_;  // scratch: the links that a burst passes
 };

@@ -215,8 +215,10 @@ void Run::complete_receive(std::uint32_t number) {
 
 /// A new channel is a new connection: their numbers are the same.
 std::uint32_t Run::connected(std::uint32_t channel) {
-  if (channel == cluster_.connections())
-    cluster_.connect(channels_.channel(channel).sender, channels_.channel(channel).receiver);
+  if (channel == cluster_.connections()) {
+    const Channel& fresh = channels_.channel(channel);
+    cluster_.connect(fresh.sender, fresh.receiver, fresh.stream);
+  }
   return channel;
 }
 

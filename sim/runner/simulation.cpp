@@ -2,6 +2,7 @@
 #include "sim/runner/simulation.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "models/base/errors.h"
@@ -21,7 +22,7 @@ Run::Run(const schedule::Schedule& schedule, const cost::CostModel& cost,
       cost_(cost),
       topology_(topology),
       options_(options),
-      cluster_(cost, topology, host_of_rank, fluid_),
+      cluster_(cost, topology, host_of_rank, options.seed, fluid_),
       channels_(schedule.ranks),
       record_(schedule, options),
       processor_free_at_(cluster_.processors()),
@@ -65,9 +66,9 @@ SimulatedRun Run::run() {
   result.events = queue_.popped();
   result.link_bytes.resize(topology_.links.size());
   for (std::uint32_t channel = 0; channel < channels_.size(); ++channel)
-    for (const LinkId link : cluster_.route(channel))
-      result.link_bytes[static_cast<std::size_t>(link)] +=
-          channels_.channel(channel).measured_bytes;
+    for (const auto& [link, share] : cluster_.route(channel))
+      result.link_bytes[static_cast<std::size_t>(link)] += static_cast<std::uint64_t>(
+          std::llround(share * static_cast<double>(channels_.channel(channel).measured_bytes)));
   return result;
 }
 

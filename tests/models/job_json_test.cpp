@@ -48,7 +48,7 @@ Job unusual_job() {
   job.learning_rate = 0.1 + 0.2;  // 0.30000000000000004: every digit counts
   job.momentum = 0;
   job.topology = "dir/a \"b\".json";
-  job.placement = topology::PlacementKind::Scattered;
+  job.placement.kind = topology::PlacementKind::Scattered;
   job.fidelity = Fidelity::Ideal;
   job.data = "/data";
   job.seed = UINT64_MAX;

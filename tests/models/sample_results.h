@@ -14,17 +14,16 @@ inline Result sample_prediction() {
   result.job.iterations = 100;
   result.job.topology = "pair.json";
   result.topology.name = "pair";
-  result.topology.hosts = {topology::Host{"a", "", 1, 0}, topology::Host{"b", "", 1, 0}};
-  const auto link = [](std::string name, std::int32_t from, std::int32_t to) {
+  result.topology.hosts = {{.name = "a"}, {.name = "b"}};
+  const auto link = [](std::int32_t from, std::int32_t to) {
     topology::Link cable;
-    cable.name = std::move(name);
     cable.from = from;
     cable.to = to;
     cable.bytes_per_second = 125e6;
     cable.latency = Time{25'000'000};
     return cable;
   };
-  result.topology.links = {link("a->b", 0, 1), link("b->a", 1, 0)};
+  result.topology.links = {link(0, 1), link(1, 0)};
   result.machine_json = R"({
     "schema": "lockstep.machine/1", "name": "example", "origin": "datasheet", "date": "",
     "cores": 2, "flops_per_core": "50 GFLOP/s", "memory_bandwidth": "20 GB/s",

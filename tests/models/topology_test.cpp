@@ -7,31 +7,10 @@
 
 #include "models/base/embedded.h"
 #include "models/base/errors.h"
+#include "models/topology/routes.h"
 
 namespace lockstep::topology {
 namespace {
-
-void check_equal(const Topology& a, const Topology& b) {
-  CHECK(a.name == b.name);
-  CHECK(a.switches == b.switches);
-  REQUIRE(a.hosts.size() == b.hosts.size());
-  for (std::size_t i = 0; i < a.hosts.size(); ++i) {
-    CHECK(a.hosts[i].name == b.hosts[i].name);
-    CHECK(a.hosts[i].machine == b.hosts[i].machine);
-    CHECK(a.hosts[i].speed == b.hosts[i].speed);
-    CHECK(a.hosts[i].cores == b.hosts[i].cores);
-  }
-  REQUIRE(a.links.size() == b.links.size());
-  for (std::size_t i = 0; i < a.links.size(); ++i) {
-    CHECK(a.links[i].name == b.links[i].name);
-    CHECK(a.links[i].from == b.links[i].from);
-    CHECK(a.links[i].to == b.links[i].to);
-    CHECK(a.links[i].bytes_per_second == b.links[i].bytes_per_second);
-    CHECK(a.links[i].latency == b.links[i].latency);
-    CHECK(a.links[i].header_efficiency == b.links[i].header_efficiency);
-    CHECK(a.links[i].burst_bytes == b.links[i].burst_bytes);
-  }
-}
 
 std::string error_of(const std::string& text) {
   try {
@@ -53,8 +32,8 @@ const std::string kCable = R"("bandwidth": "1 Gbit/s", "latency": "25 us"})";
 std::vector<std::string> route(const Topology& topology, HostId from, HostId to) {
   Routes routes(topology);
   std::vector<std::string> names;
-  for (const LinkId link : routes.between(from, to))
-    names.push_back(topology.links[static_cast<std::size_t>(link)].name);
+  for (const Hop& hop : routes.between({.from = from, .to = to}).hops)
+    names.push_back(topology.link_name(hop.link));
   return names;
 }
 
@@ -85,7 +64,7 @@ TEST_CASE("topology: the ones that come with the program say what their names pr
   for (const EmbeddedFile& file : embedded_topologies()) {
     const Topology topology = parse_topology(file.content, file.name);
     CHECK(topology.name + ".json" == file.name);
-    check_equal(topology, parse_topology(to_json(topology), "written"));
+    CHECK(parse_topology(to_json(topology), "written") == topology);
   }
 }
 
@@ -106,71 +85,15 @@ TEST_CASE("topology: every key of a file is kept, and survives writing and readi
   CHECK(topology.hosts[0].cores == 1.5);
   CHECK(topology.hosts[1].cores == 0);  // as many as the machine file says
   REQUIRE(topology.links.size() == 4);
-  CHECK(topology.links[0].name == "a->s");
-  CHECK(topology.links[1].name == "s->a");
+  CHECK(topology.link_name(0) == "a->s");
+  CHECK(topology.link_name(1) == "s->a");
   CHECK(topology.links[1].bytes_per_second == 12.5e6);  // 10⁸ / 8
   CHECK(topology.links[1].burst_bytes == 64'000);
   CHECK(topology.links[2].bytes_per_second == 1e9);
   CHECK(topology.links[2].burst_bytes == 0);
   CHECK(topology.links[3].latency.picoseconds == 333'000);
   CHECK(topology.links[3].payload_bytes_per_second() == 6.25e6);  // half of 12.5e6
-  check_equal(topology, parse_topology(to_json(topology), "written"));
-}
-
-TEST_CASE("topology: a generated star is the star one would have listed", "[topology]") {
-  const Topology star = parse_topology(R"({"name": "big", "generate": {"star": {"hosts": 1024,
-    "bandwidth": "10 Gbit/s", "latency": "5 us", "burst": "1 MB", "speed": 2, "cores": 8,
-    "machine": "fast"}}})",
-                                       "t.json");
-  REQUIRE(star.hosts.size() == 1024);
-  REQUIRE(star.links.size() == 2048);
-  CHECK(star.hosts[1023].name == "host1023");
-  CHECK(star.hosts[1023].speed == 2);
-  CHECK(star.hosts[1023].cores == 8);
-  CHECK(star.hosts[1023].machine == "fast");
-  Routes routes(star);
-  for (HostId host = 1; host < 1024; ++host) {
-    const std::vector<LinkId>& path = routes.between(host - 1, host);
-    REQUIRE(path.size() == 2);
-    CHECK(star.links[static_cast<std::size_t>(path[0])].from == host - 1);
-    CHECK(star.links[static_cast<std::size_t>(path[1])].to == host);
-    CHECK(star.links[static_cast<std::size_t>(path[1])].burst_bytes == 1'000'000);
-  }
-  check_equal(star, parse_topology(to_json(star), "written"));
-}
-
-TEST_CASE("topology: routes are shortest, then first in the file", "[topology]") {
-  // A square a-b-c-d without switches: a to c is two links either way; a-b and b-c come first.
-  const Topology square = parse_topology(
-      R"({"name": "square", "hosts": [{"name": "a"}, {"name": "b"}, {"name": "c"}, {"name": "d"}],
-          "link_defaults": {"bandwidth": "1 Gbit/s", "latency": "1 us"},
-          "links": [{"from": "a", "to": "b"}, {"from": "a", "to": "d"}, {"from": "b", "to": "c"},
-                    {"from": "d", "to": "c"}]})",
-      "t.json");
-  CHECK(route(square, 0, 2) == std::vector<std::string>{"a->b", "b->c"});
-  CHECK(route(square, 0, 3) == std::vector<std::string>{"a->d"});
-  CHECK(route(square, 1, 1).empty());
-  // A chain a-b-c: the hosts at the ends have a single cable.
-  const Topology chain = parse_topology(
-      R"({"name": "chain", "hosts": [{"name": "a"}, {"name": "b"}, {"name": "c"}],
-          "link_defaults": {"bandwidth": "1 Gbit/s", "latency": "1 us"},
-          "links": [{"from": "a", "to": "b"}, {"from": "b", "to": "c"}]})",
-      "t.json");
-  CHECK(route(chain, 0, 1) == std::vector<std::string>{"a->b"});
-  CHECK(route(chain, 0, 2) == std::vector<std::string>{"a->b", "b->c"});
-  CHECK(route(chain, 2, 0) == std::vector<std::string>{"c->b", "b->a"});
-  CHECK(route(chain, 1, 0) == std::vector<std::string>{"b->a"});
-}
-
-TEST_CASE("topology: packed fills host by host, scattered goes round", "[topology]") {
-  Topology topology;
-  topology.hosts.resize(3);
-  using Hosts = std::vector<HostId>;
-  CHECK(place(topology, 8, PlacementKind::Packed) == Hosts{0, 0, 0, 1, 1, 1, 2, 2});  // 3 + 3 + 2
-  CHECK(place(topology, 6, PlacementKind::Packed) == Hosts{0, 0, 1, 1, 2, 2});
-  CHECK(place(topology, 2, PlacementKind::Packed) == Hosts{0, 1});
-  CHECK(place(topology, 7, PlacementKind::Scattered) == Hosts{0, 1, 2, 0, 1, 2, 0});
-  CHECK(place(topology, 0, PlacementKind::Packed).empty());
+  CHECK(parse_topology(to_json(topology), "written") == topology);
 }
 
 TEST_CASE("groups: hosts, racks or consecutive ranks, numbered by their first ranks",
@@ -272,24 +195,83 @@ TEST_CASE("topology: every mistake in a file is reported with its place", "[topo
 TEST_CASE("topology: mistakes in a rule are reported with their place", "[topology]") {
   const auto check = [](const std::string& rule, const std::string& expected) {
     CHECK_THAT(error_of(R"({"name": "t", "generate": )" + rule + "}"),
-               Catch::StartsWith("t.json: " + expected));
+               Catch::StartsWith("t.json: /generate" + expected));
   };
   const std::string rest = R"(, "bandwidth": "1 Gbit/s", "latency": "1 us"}})";
-  check(R"({"ring": {}})", "/generate/ring: unknown key");
-  check("{}", "/generate: \"star\" is missing");
-  check(R"({"star": {"hosts": 0)" + rest, "/generate/star/hosts: must be a whole number");
-  check(R"({"star": {"hosts": -1)" + rest, "/generate/star/hosts: must be a whole number");
-  check(R"({"star": {"hosts": 2.5)" + rest, "/generate/star/hosts: must be a whole number");
-  check(R"({"star": {"hosts": 99999999999999999999)" + rest,
-        "/generate/star/hosts: must be a whole number");
-  check(R"({"star": {"hosts": 1000000000)" + rest, "/generate/star/hosts: must be a whole number");
-  check(R"({"star": {"hosts": 2, "latency": "1 us"}})", "/generate/star: \"bandwidth\" is missing");
-  check(R"({"star": {"hosts": 2, "bandwidth": "1 Gbit/s"}})",
-        "/generate/star: \"latency\" is missing");
+  check(R"({"rnig": {}})", "/rnig: unknown key; did you mean \"ring\"?");
+  check("{}", ": a shape is missing, such as \"star\"");
+  check("[]", ": must be an object, is []");
+  check(R"({"star": 8})", "/star: must be an object, is 8");
+  check(R"({"star": {"hosts": 2}, "ring": {"hosts": 2)" + rest, "/ring: comes beside \"star\"");
+  check(R"({"star": {"host": 2)" + rest, "/star/host: unknown key; did you mean \"hosts\"?");
+  check(R"({"star": {"hosts": 0)" + rest, "/star/hosts: must be a whole number");
+  check(R"({"star": {"hosts": -1)" + rest, "/star/hosts: must be a whole number");
+  check(R"({"star": {"hosts": 2.5)" + rest, "/star/hosts: must be a whole number");
+  check(R"({"star": {"hosts": "2")" + rest, "/star/hosts: must be a whole number");
+  check(R"({"star": {"hosts": 99999999999999999999)" + rest, "/star/hosts: must be a whole number");
+  check(R"({"star": {"hosts": 1000000000)" + rest, "/star/hosts: must be a whole number");
+  check(R"({"star": {"hosts": 2097152)" + rest, "/star: makes 2.097e+06 hosts and switches");
+  check(R"({"full-mesh": {"hosts": 10000)" + rest, "/full-mesh: makes 9.999e+07 links");
+  check(R"({"fat-tree": {"k": 5)" + rest, "/fat-tree: k must be even, is 5");
+  check(R"({"star": {"hosts": 2, "latency": "1 us"}})", "/star: \"bandwidth\" is missing");
+  check(R"({"star": {"hosts": 2, "bandwidth": "1 Gbit/s"}})", "/star: \"latency\" is missing");
+  check(R"({"star": {"hosts": 2, "reverse": {"latency": "1"})" + rest,
+        "/star/reverse/latency: the unit is missing");
+  check(R"({"leaf-spine": {"leaves": 2, "spines": 2, "hosts_per_leaf": 2,
+            "uplinks": {"bandwith": "1 Gbit/s"})" +
+            rest,
+        "/leaf-spine/uplinks/bandwith: unknown key; did you mean \"bandwidth\"?");
+  check(R"({"star": {"hosts": 2, "sockets": 2)" + rest, "/star: \"socket_bandwidth\" is missing");
   CHECK_THAT(
       error_of(R"({"name": "t", "hosts": [{"name": "a"}], "generate": {"star": {"hosts": 1)" +
                rest + "}"),
       Catch::StartsWith("t.json: /hosts: comes beside \"generate\""));
+}
+
+TEST_CASE("topology: a rule says all of it, and survives writing and reading", "[topology]") {
+  const std::string cable = R"("bandwidth": "10 Gbit/s", "latency": "5 us")";
+  const Topology star = parse_topology(R"({"name": "big", "generate": {"star": {"hosts": 1024,
+    "burst": "1 MB", "speed": 2, "cores": 8, "machine": "fast", "header_efficiency": "1448/1538",
+    "reverse": {"bandwidth": "1 Gbit/s", "burst": "0 B"}, )" +
+                                           cable + "}}}",
+                                       "t.json");
+  REQUIRE(star.hosts.size() == 1024);
+  CHECK(star.hosts[1023] == Host{.name = "host1023", .machine = "fast", .speed = 2, .cores = 8});
+  REQUIRE(star.links.size() == 2048);
+  CHECK(star.links[0].bytes_per_second == 1.25e9);
+  CHECK(star.links[0].burst_bytes == 1'000'000);
+  CHECK(star.links[1].bytes_per_second == 1.25e8);
+  CHECK(star.links[1].burst_bytes == 0);
+  CHECK(star.links[1].latency.picoseconds == 5'000'000);
+  CHECK(parse_topology(to_json(star), "written") == star);
+
+  const Topology sites = parse_topology(R"({"name": "sites", "routing": "split", "generate":
+    {"two-tier": {"racks": 2, "hosts_per_rack": 2, "sites": 2, "sockets": 2,
+      "socket_bandwidth": "20 GB/s", "socket_latency": "100 ns",
+      "uplinks": {"bandwidth": "40 Gbit/s"},
+      "backbone": {"bandwidth": "100 Mbit/s", "latency": "10 ms", "reverse": {"latency": "20 ms"}},
+      )" + cable + "}}}",
+                                        "t.json");
+  CHECK(sites.routing == Routing::Split);
+  CHECK(sites.hosts[5].name == "site1-rack0-host1");
+  CHECK(sites.hosts[5].sockets == 2);
+  CHECK(sites.hosts[5].socket_bytes_per_second == 20e9);
+  CHECK(sites.link_name(static_cast<LinkId>(sites.links.size() - 2)) == "site1->backbone");
+  CHECK(sites.links[sites.links.size() - 2].latency.picoseconds == 10'000'000'000);
+  CHECK(sites.links.back().latency.picoseconds == 20'000'000'000);
+  CHECK(sites.links.back().bytes_per_second == 12.5e6);
+  CHECK(sites.links[16].bytes_per_second == 5e9);  // behind 8 hosts' cables: rack to site
+  CHECK(parse_topology(to_json(sites), "written") == sites);
+
+  // Listed, it is the same without its rule; changed since, it is listed.
+  Topology listed = parse_topology(to_json(sites, true), "listed");
+  CHECK(!listed.rule);
+  listed.rule = sites.rule;
+  CHECK(listed == sites);
+  listed.links[3].bytes_per_second /= 3;
+  const Topology changed = parse_topology(to_json(listed), "changed");
+  CHECK(!changed.rule);
+  CHECK(changed.links == listed.links);
 }
 
 TEST_CASE("topology: load_topology takes a name or a path and says what it cannot find",

@@ -124,7 +124,7 @@ TEST_CASE("cluster: flows between racks share the cable between them", "[cluster
   for (Rank rank = 4; rank < 8; ++rank)
     CHECK(std::abs(end_of(result, rank, 0) - wire.picoseconds - 75 * kMicrosecond) <= 1);
   for (std::size_t link = 0; link < racks.links.size(); ++link) {
-    const std::string& name = racks.links[link].name;
+    const std::string name = racks.link_name(static_cast<LinkId>(link));
     CAPTURE(name);
     const bool leaves = name.starts_with("rack0-host");
     const bool enters = name.starts_with("rack1->rack1-host");

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "models/topology/placement.h"
 #include "sim/runner/simulation.h"
 
 namespace lockstep::sim {
@@ -107,9 +108,10 @@ inline topology::Topology star(int hosts) {
 inline SimulatedRun run(const Schedule& schedule, const cost::CostModel& cost,
                         const topology::Topology& topology, Options options) {
   options.record_spans = true;
-  return simulate(schedule, cost, topology,
-                  topology::place(topology, schedule.ranks, topology::PlacementKind::Scattered),
-                  options);
+  return simulate(
+      schedule, cost, topology,
+      topology::place(topology, schedule.ranks, {topology::PlacementKind::Scattered, {}}, "test"),
+      options);
 }
 
 inline SimulatedRun run(const Schedule& schedule, const cost::CostModel& cost,
