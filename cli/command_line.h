@@ -38,6 +38,7 @@ int run_train(const Arguments& arguments);
 int run_compare(const Arguments& arguments);
 int run_bench(const Arguments& arguments);
 int run_schedule(const Arguments& arguments);
+int run_topology(const Arguments& arguments);
 
 /// The benchmarks, likewise.
 int run_bench_allreduce(const Arguments& arguments);

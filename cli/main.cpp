@@ -22,6 +22,7 @@ constexpr Subcommand kSubcommands[] = {
     {"simulate", "predict a training job", run_simulate},
     {"train", "train for real: on this machine, or as one rank of several machines", run_train},
     {"compare", "predicted against measured, item by item", run_compare},
+    {"topology", "check, draw and generate topologies", run_topology},
     {"bench", "measure all-reduces", run_bench},
     {"schedule", "show, prove and convert schedules", run_schedule},
 };

@@ -157,4 +157,8 @@ std::string format_bandwidth(double bytes_per_second) {
   return format_scaled(bytes_per_second, std::span(kBandwidthUnits).subspan(5, 4));
 }
 
+std::string format_bitrate(double bytes_per_second) {
+  return format_scaled(bytes_per_second, std::span(kBandwidthUnits).first(5));
+}
+
 }  // namespace lockstep

@@ -50,5 +50,7 @@ std::string format_seconds(double seconds);
 std::string format_bytes(double bytes);
 /// "118 MB/s". For people.
 std::string format_bandwidth(double bytes_per_second);
+/// "1.00 Gbit/s", as networks are spoken of. For people.
+std::string format_bitrate(double bytes_per_second);
 
 }  // namespace lockstep

@@ -201,7 +201,7 @@ void make(Topology& topology, const Rule& rule) {
 Topology generate(const Rule& rule) {
   LOCKSTEP_CHECK(fault_of(rule).empty(), fault_of(rule));
   Topology topology;
-  topology.name = facts_of(rule.shape).name;
+  topology.name = shape_facts(rule.shape).name;
   topology.rule = rule;
   const Counts made = counts(rule);
   topology.hosts.reserve(static_cast<std::size_t>(made.hosts));

@@ -81,7 +81,7 @@ std::optional<Rule> read_rule(const Json& json, const std::string& file, const s
 }
 
 Json json_of(const Rule& rule) {
-  const ShapeFacts& facts = facts_of(rule.shape);
+  const ShapeFacts& facts = shape_facts(rule.shape);
   Json named = Json::object();
   Json& json = named[facts.name] = Json::object();
   for (std::size_t i = 0; i < rule.sizes.size(); ++i)
@@ -120,7 +120,7 @@ std::vector<RuleKey> rule_keys(Shape shape) {
     for (const RuleKey& key : wire)
       keys.push_back({prefix + "reverse." + key.key, ""});
   };
-  const ShapeFacts& facts = facts_of(shape);
+  const ShapeFacts& facts = shape_facts(shape);
   for (const Parameter& parameter : facts.parameters)
     keys.push_back({parameter.key, parameter.help});
   if (shape != Shape::OneHost) add_cable_keys("");
@@ -131,7 +131,7 @@ std::vector<RuleKey> rule_keys(Shape shape) {
 }
 
 Topology generate_from_words(Shape shape, const Words& words, const std::string& where) {
-  const ShapeFacts& facts = facts_of(shape);
+  const ShapeFacts& facts = shape_facts(shape);
   Json named = Json::object();
   Json& given = named[facts.name] = Json::object();
   for (const auto& [key, text] : words) {

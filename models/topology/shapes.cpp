@@ -73,7 +73,7 @@ const std::vector<ShapeFacts>& shapes() {
   return all;
 }
 
-const ShapeFacts& facts_of(Shape shape) {
+const ShapeFacts& shape_facts(Shape shape) {
   return shapes()[static_cast<std::size_t>(shape)];
 }
 

@@ -37,7 +37,7 @@ struct ShapeFacts {
 
 /// All shapes, in the order of the enumeration.
 const std::vector<ShapeFacts>& shapes();
-const ShapeFacts& facts_of(Shape shape);
+const ShapeFacts& shape_facts(Shape shape);
 
 /// As doubles, because a rule may ask for more than there are integers.
 struct Counts {

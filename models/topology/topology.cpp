@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/topology/topology.h"
 
+#include <array>
+
+#include "models/base/errors.h"
+
 namespace lockstep::topology {
 
 const std::string& Topology::node_name(std::int32_t node) const {
@@ -23,6 +27,15 @@ std::string name_of(Routing routing) {
       return "split";
   }
   return "";
+}
+
+Routing parse_routing(const std::string& text, const std::string& where) {
+  static const std::array<std::string, 3> names{"first", "hash", "split"};
+  for (const Routing routing : {Routing::First, Routing::Hash, Routing::Split})
+    if (text == name_of(routing)) return routing;
+  const std::string meant = nearest(text, names.data(), names.data() + names.size());
+  throw ConfigError(where, "must be first, hash or split, is \"" + text + "\"" +
+                               (meant.empty() ? "" : "; did you mean \"" + meant + "\"?"));
 }
 
 }  // namespace lockstep::topology

@@ -155,5 +155,7 @@ Topology generate_from_words(Shape shape, const Words& words, const std::string&
 
 /// "first", "hash", "split".
 std::string name_of(Routing routing);
+/// Throws ConfigError for any other text.
+Routing parse_routing(const std::string& text, const std::string& where);
 
 }  // namespace lockstep::topology

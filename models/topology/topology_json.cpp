@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads the JSON form of a topology (topologies/README.md), with faults that name file and place.
-#include <array>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -32,8 +31,6 @@ class Reading {
   }
 
  private:
-  static constexpr std::array kRoutings{Routing::First, Routing::Hash, Routing::Split};
-
   void read_file(const Json& json) {
     static const Keys keys{"name",  "hosts",    "switches", "link_defaults",
                            "links", "generate", "routing",  "routes"};
@@ -49,7 +46,10 @@ class Reading {
     faults_.attempt(
         [&] { topology_.name = checked_name(root->value("name"), root->place("name")); });
     if (!root->has("generate")) read_lists(*root);
-    if (root->has("routing")) faults_.attempt([&] { read_routing(*root); });
+    if (root->has("routing"))
+      faults_.attempt([&] {
+        topology_.routing = parse_routing(root->text("routing"), root->place("routing"));
+      });
     if (root->has("routes") && faults_.empty()) read_routes(*root);
   }
 
@@ -172,20 +172,6 @@ class Reading {
                                                 "\" to \"" + topology_.node_name(to) +
                                                 "\" already; give one link the bandwidth of both");
     topology_.links.push_back({wire, from, to});
-  }
-
-  void read_routing(const ObjectReader& root) {
-    const std::string name = root.text("routing");
-    std::vector<std::string> names;
-    for (const Routing routing : kRoutings) {
-      names.push_back(name_of(routing));
-      if (names.back() == name) {
-        topology_.routing = routing;
-        return;
-      }
-    }
-    throw ConfigError(root.place("routing"), "must be first, hash or split, is \"" + name + "\"" +
-                                                 suggestion(name, names));
   }
 
   void read_routes(const ObjectReader& root) {

@@ -14,7 +14,7 @@ inline Rule rule_of(Shape shape, std::vector<std::int32_t> sizes) {
   Wire wire;
   wire.bytes_per_second = 1e9;
   wire.latency = Time{1'000'000};
-  if (shape != Shape::OneHost) rule.cables.assign(1 + facts_of(shape).tiers.size(), {wire, wire});
+  if (shape != Shape::OneHost) rule.cables.assign(1 + shape_facts(shape).tiers.size(), {wire, wire});
   return rule;
 }
 
@@ -40,7 +40,7 @@ inline std::vector<Rule> small_rules(double most) {
 
 /// "torus-2d 3 4".
 inline std::string name_of(const Rule& rule) {
-  std::string name = facts_of(rule.shape).name;
+  std::string name = shape_facts(rule.shape).name;
   for (const std::int32_t size : rule.sizes)
     name += " " + std::to_string(size);
   return name;
