@@ -109,7 +109,7 @@ class Drawing {
   double width_of(double rate) const {
     if (rates_.size() < 2) return 2.5;
     return 1.5 +
-           5.5 * std::log(rate / *rates_.begin()) / std::log(*rates_.rbegin() / *rates_.begin());
+           4 * std::log(rate / *rates_.begin()) / std::log(*rates_.rbegin() / *rates_.begin());
   }
 
   /// Of the links that one line stands for, the one that is used most.
@@ -226,13 +226,15 @@ class Drawing {
       at = {x + 3, y + kNodeRadius + 10};
     } else {
       anchor = side.x < -0.2 ? "end" : side.x > 0.2 ? "start" : "middle";
-      at = {x + side.x * 14, y + side.y * 16 + 4};
+      at = {x + side.x * (node.hosts > 1 ? 22 : 14), y + side.y * 18 + 4};
     }
     const double reach = angle > 0 ? length * 0.8 : length;
     cover(at.x - (anchor[0] == 's' ? 0 : reach), at.y - 10);
     cover(at.x + (anchor[0] == 'e' ? 0 : reach), at.y + (angle > 0 ? length * 0.65 : 0) + 6);
-    text_ += formatted("<text x=\"%.1f\" y=\"%.1f\" fill=\"#30343b\" text-anchor=\"%s\"", at.x,
-                       at.y, anchor);
+    text_ += formatted(
+        "<text x=\"%.1f\" y=\"%.1f\" fill=\"#30343b\" "
+        "stroke=\"#fff\" stroke-width=\"3\" paint-order=\"stroke\" text-anchor=\"%s\"",
+        at.x, at.y, anchor);
     if (angle > 0) text_ += formatted(" transform=\"rotate(%.0f %.1f %.1f)\"", angle, at.x, at.y);
     text_ += ">" + escaped(label) + "</text>\n";
   }
