@@ -37,9 +37,7 @@ constexpr JobFlag kJobFlags[] = {
     {"overlap", "on: reduce buckets during the backward pass; off: after it"},
     {"learning-rate", "of SGD on the mean loss over the global batch"},
     {"momentum", "of SGD: v = momentum·v + gradient"},
-    {"topology",
-     "topology that comes with lockstep (one_host, star_8_1gbit, "
-     "two_racks_oversubscribed) or a JSON file"},
+    {"topology", "a JSON file, or one that comes with lockstep (topology check --help lists them)"},
     {"placement", "ranks on hosts: packed, scattered, or a JSON file with each rank's host"},
     {"fidelity", "of the simulation: ideal (nothing contended) or flow"},
     {"data", "folder of IDX files (default: Debian's Fashion-MNIST)"},
