@@ -110,14 +110,14 @@ void lay_torus(Picture& picture, const std::vector<std::int32_t>& sizes) {
 }
 
 /// Every bit of a host's number is a step in a direction of its own; directions are spread over a
-/// quarter, longer ones for higher bits, so that no two hosts fall on one place.
+/// quarter, each more than twice as long as the one before, so that no two hosts fall on one place.
 void lay_hypercube(Picture& picture, std::int32_t dimensions) {
   for (std::size_t i = 0; i < picture.nodes.size(); ++i) {
     Point at;
     for (std::int32_t bit = 0; bit < dimensions; ++bit) {
       if ((i >> bit & 1) == 0) continue;
-      const double length = 100 * std::pow(1.75, bit / 2);
-      const double angle = (bit % 2 == 0 ? 0.0 : 0.5 * std::numbers::pi) + 0.12 * bit;
+      const double length = 100 * std::pow(2.15, bit / 2);
+      const double angle = (bit % 2 == 0 ? 0.0 : 0.5 * std::numbers::pi) + 0.07 * bit;
       at.x += length * std::cos(angle);
       at.y += length * std::sin(angle);
     }

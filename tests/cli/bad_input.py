@@ -167,6 +167,47 @@ def cases(root):
         "name": "x", "hosts": [{"name": "a"}, {"name": "b"}], "links": []}))], 2, ["apart.json"]
     yield ["simulate", "--machine", write(path("half.json"), '{"schema": ')], 2, ["half.json"]
 
+    # --- placement, and lockstep topology
+    def placed(name, content):
+        return simulate + ["--ranks", "2", "--topology", "star_8_1gbit",
+                           "--placement", write(path(name), content)]
+
+    yield simulate + ["--placement", "paked"], 2, ["--placement", "packed"]
+    yield simulate + ["--placement", path("nothing.json")], 2, ["nothing.json"]
+    yield placed("one.json", '["host0"]'), 2, ["--placement", "1 ranks", "expected 2"]
+    yield placed("who.json", '["host0", "hots1"]'), 2, ["rank 1", "hots1", "host1"]
+    yield placed("map.json", '{"0": "host0"}'), 2, ["map.json", "list"]
+    yield ["topology"], 2, []
+    yield ["topology", "chek"], 2, ["check"]
+    yield ["topology", "check"], 2, ["at least one"]
+    yield ["topology", "check", path("nothing.json")], 2, ["nothing.json"]
+    yield ["topology", "check", "one_host", "star_8_1gbti"], 2, ["star_8_1gbit"]
+    yield ["topology", "check", "one_host", path("unit.json")], 2, [
+        "unit.json", "/links/0/bandwidth", "unit"]
+    yield ["topology", "check", path("apart.json")], 2, ["apart.json", "/hosts/1", '"b"']
+    yield ["topology", "check", write(path("noise.json"), os.urandom(500))], 2, ["noise.json"]
+    yield ["topology", "generate"], 2, []
+    yield ["topology", "generate", "fat-tre"], 2, ["fat-tree"]
+    yield ["topology", "generate", "star"], 2, ["hosts", "missing"]
+    star = ["topology", "generate", "star", "--out", path("result.json"), "--hosts"]
+    yield star + ["2", "--bandwith", "1 Gbit/s"], 2, ["--bandwidth"]
+    yield star + ["2", "--bandwidth", "1000", "--latency", "1 us"], 2, ["/star/bandwidth", "unit"]
+    yield star + ["-2", "--bandwidth", "1 Gbit/s", "--latency", "1 us"], 2, ["/star/hosts", "-2"]
+    yield star + ["two", "--bandwidth", "1 Gbit/s", "--latency", "1 us"], 2, ["/star/hosts", "two"]
+    yield star + ["1e9", "--bandwidth", "1 Gbit/s", "--latency", "1 us"], 2, ["/star/hosts"]
+    star += ["2", "--bandwidth", "1 Gbit/s", "--latency", "1 us"]
+    yield star + ["--routing", "splitt"], 2, ["--routing", "split"]
+    yield star + ["--name", "a->b"], 2, ["--name"]
+    yield star + ["--sockets", "2"], 2, ["socket_bandwidth"]
+    yield ["topology", "generate", "full-mesh", "--hosts", "99999", "--bandwidth", "1 Gbit/s",
+           "--latency", "1 us"], 2, ["full-mesh", "at most"]
+    draw = ["topology", "draw", "star_8_1gbit"]
+    yield draw, 2, ["--out"]
+    yield ["topology", "draw", "--out", path("result.json")], 2, ["one file"]
+    yield draw + ["--out", path("nowhere/t.svg")], 2, ["--out", "nowhere"]
+    yield draw + ["--out", path("result.json"), "--result", path("machine.json")], 2, [
+        "machine.json"]
+
     # --- data
     yield train + ["--data", path("nowhere")], 2, ["nowhere"]
     missing = {k: v for k, v in full.items() if k != "train-labels-idx1-ubyte"}

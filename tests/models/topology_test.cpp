@@ -7,6 +7,8 @@
 
 #include "models/base/embedded.h"
 #include "models/base/errors.h"
+#include "models/base/random.h"
+#include "models/topology/element_json.h"
 #include "models/topology/routes.h"
 
 namespace lockstep::topology {
@@ -190,6 +192,134 @@ TEST_CASE("topology: every mistake in a file is reported with its place", "[topo
         "t.json: /links/0/burst: must be a whole number");
   check(link(R"("duplex": 1, )" + kCable.substr(0, kCable.size() - 1)),
         "t.json: /links/0/duplex: must be true or false");
+}
+
+TEST_CASE("topology: mistakes in names, sockets, routes and numbers are reported with their place",
+          "[topology]") {
+  const auto check = [](const std::string& text, const std::string& expected) {
+    CHECK_THAT(error_of(text), Catch::StartsWith("t.json: " + expected));
+  };
+  const auto host = [](const std::string& keys) {
+    return R"({"name": "t", "hosts": [{"name": "a", )" + keys + "}]}";
+  };
+  REQUIRE(error_of(R"({"name": "t", "hosts": ["a"]})") == "no error");
+  REQUIRE(error_of(host(R"("sockets": 2, "socket_bandwidth": "20 GB/s")")) == "no error");
+
+  check(R"({"name": 7, "hosts": ["a"]})", "/name: must be a name, is 7");
+  check(R"({"name": "t", "hosts": ["a->b"]})", "/hosts/0: a name has neither \"->\" nor control");
+  check(R"({"name": "t", "hosts": ["a\nb"]})", "/hosts/0: a name has neither");
+  check(R"({"name": "t", "hosts": ["a", "a"]})", "/hosts/1: the name \"a\" is taken");
+  check(R"({"name": "t", "hosts": ["a", 1]})", "/hosts/1: must be an object, is 1");
+  check(R"({"name": "t", "hosts": ["a"], "switches": "s"})", "/switches: must be a list");
+  check(R"({"name": "t", "hosts": ["a"], "links": {}})", "/links: must be a list");
+  check(R"({"name": "t", "hosts": ["a"], "links": [1]})", "/links/0: must be an object, is 1");
+  check(R"({"name": "t", "hosts": ["a"], "link_defaults": []})",
+        "/link_defaults: must be an object");
+  check(host(R"("speed": 1e400)"), "is not JSON");
+  check(host(R"("speed": NaN)"), "is not JSON");
+  check(host(R"("speed": "1")"), "/hosts/0/speed: must be a number");
+  check(host(R"("machine": 1)"), "/hosts/0/machine: must be a text");
+  check(host(R"("sockets": 0)"), "/hosts/0/sockets: must be a whole number 1 … 64");
+  check(host(R"("sockets": 65)"), "/hosts/0/sockets: must be a whole number 1 … 64");
+  check(host(R"("sockets": 2)"), "/hosts/0: \"socket_bandwidth\" is missing");
+  check(host(R"("socket_bandwidth": "1 GB/s")"), "/hosts/0: \"sockets\" is missing");
+  check(host(R"("sockets": 2, "socket_bandwidth": "1 GB")"),
+        "/hosts/0/socket_bandwidth: unknown unit");
+  check(host(R"("sockets": 2, "socket_bandwidth": "1 GB/s", "socket_latency": "-1 us")"),
+        "/hosts/0/socket_latency: must not be negative");
+
+  const auto link = [](const std::string& keys) {
+    return with_links(R"({"from": "a", "to": "b", )" + keys + ", " + kCable);
+  };
+  REQUIRE(error_of(link(R"("reverse": {"latency": "2 us"})")) == "no error");
+  check(link(R"("reverse": {"latncy": "2 us"})"),
+        "/links/0/reverse/latncy: unknown key; did you mean \"latency\"?");
+  check(link(R"("reverse": {"bandwidth": "2"})"),
+        "/links/0/reverse/bandwidth: the unit is missing");
+  check(link(R"("reverse": 1)"), "/links/0/reverse: must be an object");
+  check(link(R"("duplex": false, "reverse": {})"),
+        "/links/0/reverse: comes with \"duplex\": false");
+  check(with_links(R"({"from": "a", "to": "b", "bandwidth": "1e300 Gbit/s", "latency": "1 s"})"),
+        "/links/0/bandwidth: must be below 1e18 B/s");
+  check(with_links(R"({"from": "a", "to": "b", "bandwidth": "1 Gbit/s", "latency": "1e300 s"})"),
+        "/links/0/latency: must be below 9e6 s");
+  check(link(R"("burst": "1e300 B")"), "/links/0/burst: must be below 2^53 B");
+
+  const auto routed = [](const std::string& keys) {
+    return R"({"name": "t", "hosts": ["a", "b"], "switches": ["s", "u"],
+               "link_defaults": {"bandwidth": "1 Gbit/s", "latency": "1 us"},
+               "links": [{"from": "a", "to": "s"}, {"from": "b", "to": "s"},
+                         {"from": "s", "to": "u"}], )" +
+           keys + "}";
+  };
+  REQUIRE(error_of(routed(R"("routes": [["a", "s", "b"], ["b", "s", "a"]])")) == "no error");
+  check(routed(R"("routing": "hsh")"),
+        "/routing: must be first, hash or split, is \"hsh\"; did you mean \"hash\"?");
+  check(routed(R"("routing": 1)"), "/routing: must be a text");
+  check(routed(R"("routes": {})"), "/routes: must be a list");
+  check(routed(R"("routes": [["a"]])"), "/routes/0: must be a list of names from host to host");
+  check(routed(R"("routes": [["a", "b"]])"), "/routes/0/1: there is no link from \"a\" to \"b\"");
+  check(routed(R"("routes": [["a", "s", "c"]])"), "/routes/0/2: no host or switch is called \"c\"");
+  check(routed(R"("routes": [["a", 3, "b"]])"), "/routes/0/1: must be a name, is 3");
+  check(routed(R"("routes": [["a", "s"]])"),
+        "/routes/0/1: a route begins and ends at a host, \"s\" is a switch");
+  check(routed(R"("routes": [["s", "b"]])"),
+        "/routes/0/0: a route begins and ends at a host, \"s\" is a switch");
+  check(routed(R"("routes": [["a", "s", "u", "s", "b"]])"),
+        "/routes/0/3: the route passes \"s\" twice");
+  check(routed(R"("routes": [["a", "s", "b"], ["a", "s", "b"]])"),
+        "/routes/1: there is a route from \"a\" to \"b\" already");
+  check(std::string(100'000, '['), "is nested deeper than 64 levels");
+  check(R"({"name": "t", "hosts": )" + std::string(1000, '[') + std::string(1000, ']') + "}",
+        "is nested deeper than 64 levels");
+}
+
+TEST_CASE("topology: checking tells all faults of a file, loading the first and their number",
+          "[topology]") {
+  const std::string text = R"({"name": "t", "hots": [], "hosts": [{"name": "a", "speed": -1,
+      "cors": 2}, "b", "b"], "switches": ["s"],
+    "link_defaults": {"bandwidth": "1 Gbit/s"},
+    "links": [{"from": "a", "to": "x", "latency": "1"}, {"from": "b", "to": "s"}],
+    "routing": "best"})";
+  const CheckedTopology checked = check_topology(text, "t.json");
+  const std::vector<std::string> expected{
+      "/hots: unknown key; did you mean \"hosts\"?",
+      "/hosts/0/cors: unknown key; did you mean \"cores\"?",
+      "/hosts/0/speed: must be 0.001 … 1000.0, is -1",
+      "/hosts/2: the name \"b\" is taken by another host or switch",
+      "/links/0/latency: the unit is missing",
+      "/links/0/to: no host or switch is called \"x\"",
+      "/links/1: \"latency\" is missing",
+      "/routing: must be first, hash or split, is \"best\"",
+  };
+  REQUIRE(checked.faults.size() == expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    CHECK_THAT(checked.faults[i], Catch::StartsWith("t.json: " + expected[i]));
+  CHECK(error_of(text) == checked.faults[0] + "\n(and 7 more; lockstep topology check lists them)");
+  // Nobody reads on for ever.
+  std::string many = R"({"name": "t", "hosts": ["a", 1)";
+  for (int i = 0; i < 10'000; ++i)
+    many += ", 1";
+  CHECK(check_topology(many + "]}", "t").faults.size() == Faults::kMany);
+}
+
+TEST_CASE("topology: hostile bytes are refused", "[topology]") {
+  constexpr std::uint64_t kSeed = 5;
+  CAPTURE(kSeed);
+  Random random(kSeed);
+  for (int trial = 0; trial < 2000; ++trial) {
+    // Random bytes, and a good file with some of its bytes changed or left out.
+    std::string text = random.below(2) == 0 ? std::string(random.below(200), ' ')
+                                            : read_topology("office_and_home");
+    const bool is_noise = text.empty() || text.front() == ' ';
+    for (char& c : text)
+      if (is_noise || random.below(100) == 0) c = static_cast<char>(random.below(256));
+    if (!is_noise) text.erase(random.below(text.size()), random.below(4));
+    const CheckedTopology checked = check_topology(text, "t");
+    if (is_noise) CHECK(!checked.faults.empty());
+    if (checked.faults.empty())
+      CHECK(parse_topology(to_json(checked.topology), "again") == checked.topology);
+  }
 }
 
 TEST_CASE("topology: mistakes in a rule are reported with their place", "[topology]") {
