@@ -42,7 +42,8 @@ int run_check(const Arguments& arguments) {
   all.add(flags).add_options()("file", options::value<std::vector<std::string>>());
   const options::variables_map values = parse(all, arguments, "file");
   if (values.count("help")) {
-    std::cout << flags << "Those that come with lockstep\n  " << topology::known_topologies() << '\n';
+    std::cout << flags << "Those that come with lockstep\n  " << topology::known_topologies()
+              << '\n';
     return kFine;
   }
   if (!values.count("file")) throw ConfigError("topology check", "expected at least one file");

@@ -95,4 +95,24 @@ TEST_CASE("placement: ranks cut a host's cores into blocks, over its sockets",
     }
 }
 
+TEST_CASE("groups: hosts, racks or consecutive ranks, numbered by their first ranks",
+          "[topology][placement]") {
+  // Two racks of four hosts.
+  const Topology racks = load_topology("two_racks_oversubscribed");
+  using Hosts = std::vector<HostId>;
+  using Groups = std::vector<std::int32_t>;
+  using enum GroupBy::Kind;
+  REQUIRE(racks.hosts.size() == 8);
+  const Hosts one_each = place(racks, 8, PlacementKind::Scattered);
+  CHECK(group_ranks(racks, one_each, {Host}) == Groups{0, 1, 2, 3, 4, 5, 6, 7});
+  CHECK(group_ranks(racks, one_each, {Rack}) == Groups{0, 0, 0, 0, 1, 1, 1, 1});
+  CHECK(group_ranks(racks, one_each, {Consecutive, 3}) == Groups{0, 0, 0, 1, 1, 1, 2, 2});
+  const Hosts mixed{5, 0, 5, 7, 0};
+  CHECK(group_ranks(racks, mixed, {Host}) == Groups{0, 1, 0, 2, 1});
+  CHECK(group_ranks(racks, mixed, {Rack}) == Groups{0, 1, 0, 0, 1});
+  // A host without cables is a rack of its own.
+  const Topology alone = load_topology("one_host");
+  CHECK(group_ranks(alone, place(alone, 3, PlacementKind::Packed), {Rack}) == Groups{0, 0, 0});
+}
+
 }  // namespace lockstep::topology

@@ -14,7 +14,8 @@ inline Rule rule_of(Shape shape, std::vector<std::int32_t> sizes) {
   Wire wire;
   wire.bytes_per_second = 1e9;
   wire.latency = Time{1'000'000};
-  if (shape != Shape::OneHost) rule.cables.assign(1 + shape_facts(shape).tiers.size(), {wire, wire});
+  if (shape != Shape::OneHost)
+    rule.cables.assign(1 + shape_facts(shape).tiers.size(), {wire, wire});
   return rule;
 }
 
