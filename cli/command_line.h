@@ -43,4 +43,8 @@ int run_topology(const Arguments& arguments);
 /// The benchmarks, likewise.
 int run_bench_allreduce(const Arguments& arguments);
 
+/// The parts of lockstep topology, likewise.
+int run_topology_draw(const Arguments& arguments);
+int run_topology_generate(const Arguments& arguments);
+
 }  // namespace lockstep::cli

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // lockstep topology: picks its part; check says what a topology is, or all that is wrong with it.
-#include "cli/topology_command.h"
+#include "cli/command_line.h"
 
 #include <cstdio>
 #include <iostream>

@@ -3,8 +3,8 @@
 #include <iostream>
 #include <unordered_map>
 
+#include "cli/command_line.h"
 #include "cli/prediction.h"
-#include "cli/topology_command.h"
 #include "models/base/errors.h"
 #include "models/topology/drawing.h"
 

@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <iostream>
 
+#include "cli/command_line.h"
 #include "cli/prediction.h"
-#include "cli/topology_command.h"
 #include "models/base/errors.h"
 #include "models/topology/facts.h"
 #include "models/topology/shapes.h"
