@@ -7,6 +7,7 @@
 #include "cli/prediction.h"
 #include "models/base/errors.h"
 #include "models/topology/drawing.h"
+#include "models/topology/picture.h"
 
 namespace lockstep::cli {
 
@@ -59,6 +60,12 @@ int run_topology_draw(const Arguments& arguments) {
   check_outputs(values, {"out"});
   const topology::Topology topology =
       topology::load_topology(values["file"].as<std::vector<std::string>>().front());
+  const std::size_t drawn = topology::drawn_nodes(topology);
+  if (drawn > topology::kMostDrawnNodes)
+    throw ConfigError("topology draw", "this would be a drawing of " + std::to_string(drawn) +
+                                           " nodes, of which nothing could be seen; expected at "
+                                           "most " +
+                                           std::to_string(topology::kMostDrawnNodes));
   std::vector<double> utilisation;
   if (values.count("result"))
     utilisation = utilisation_of(topology, values["result"].as<std::string>());

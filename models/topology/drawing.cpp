@@ -288,12 +288,8 @@ std::string draw(const Topology& topology, const std::vector<double>& utilisatio
   LOCKSTEP_CHECK(utilisation.empty() || utilisation.size() == topology.links.size(),
                  std::to_string(utilisation.size()) + " figures for " +
                      std::to_string(topology.links.size()) + " links");
-  const std::size_t drawn = drawn_nodes(topology);
-  if (drawn > kMostDrawnNodes)
-    throw ConfigError(topology.name,
-                      "would be a drawing of " + std::to_string(drawn) +
-                          " nodes, of which nothing could be seen; expected at most " +
-                          std::to_string(kMostDrawnNodes));
+  LOCKSTEP_CHECK(drawn_nodes(topology) <= kMostDrawnNodes,
+                 std::to_string(drawn_nodes(topology)) + " nodes to draw");
   return Drawing(topology, utilisation).draw();
 }
 

@@ -10,7 +10,7 @@
 namespace lockstep::topology {
 
 /// `utilisation[link]`: share of its payload rate, 0 … 1, or empty when nothing is known. What each
-/// line and node is stands in its tooltip. Throws ConfigError when there are too many nodes to see.
+/// line and node is stands in its tooltip. For at most kMostDrawnNodes (picture.h).
 std::string draw(const Topology& topology, const std::vector<double>& utilisation);
 
 }  // namespace lockstep::topology

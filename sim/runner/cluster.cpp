@@ -107,11 +107,14 @@ std::vector<double> Cluster::socket_shares(Rank rank) {
 /// Uses of the cores and the memory of the sockets that the rank is pinned to.
 void Cluster::add_processor(Rank rank, double cores, double memory, std::vector<Use>& uses) {
   const Host& host = host_of(rank);
+  const auto add = [&](const Socket& socket, double share) {
+    uses.push_back({socket.cores, share * cores});
+    uses.push_back({socket.memory, share * memory});
+  };
+  if (host.sockets.size() == 1) return add(host.sockets.front(), 1);  // no need to ask
   const std::vector<double> shares = socket_shares(rank);
-  for (std::size_t socket = 0; socket < shares.size(); ++socket) {
-    uses.push_back({host.sockets[socket].cores, shares[socket] * cores});
-    uses.push_back({host.sockets[socket].memory, shares[socket] * memory});
-  }
+  for (std::size_t socket = 0; socket < shares.size(); ++socket)
+    add(host.sockets[socket], shares[socket]);
 }
 
 std::vector<Cluster::Crossing> Cluster::crossings(const Connection& connection) {

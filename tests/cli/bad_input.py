@@ -202,6 +202,10 @@ def cases(root):
     yield ["topology", "generate", "full-mesh", "--hosts", "99999", "--bandwidth", "1 Gbit/s",
            "--latency", "1 us"], 2, ["full-mesh", "at most"]
     draw = ["topology", "draw", "star_8_1gbit"]
+    large = {"name": "x", "generate": {"ring": {"hosts": 1001, "bandwidth": "1 Gbit/s",
+                                                "latency": "1 us"}}}
+    yield ["topology", "draw", write(path("large.json"), json.dumps(large)),
+           "--out", path("result.json")], 2, ["1001 nodes", "at most 1000"]
     yield draw, 2, ["--out"]
     yield ["topology", "draw", "--out", path("result.json")], 2, ["one file"]
     yield draw + ["--out", path("nowhere/t.svg")], 2, ["--out", "nowhere"]
