@@ -6,7 +6,9 @@
 #include <map>
 #include <numbers>
 #include <numeric>
+#include <optional>
 #include <set>
+#include <tuple>
 
 #include "models/topology/routes.h"
 #include "models/topology/shapes.h"
@@ -23,6 +25,20 @@ constexpr double kGridGap = 90;
 Point on_circle(double radius, double turn) {
   const double angle = 2 * std::numbers::pi * turn - std::numbers::pi / 2;  // 0 is at the top
   return {radius * std::cos(angle), radius * std::sin(angle)};
+}
+
+/// What hosts that are drawn as one have in common: their switch, and the rates to it and from it.
+using Kinship = std::tuple<std::int32_t, double, double>;
+
+/// None for a node that is drawn alone.
+std::optional<Kinship> kinship_of(const Topology& topology, const Adjacency& adjacency,
+                                  std::int32_t node) {
+  const std::int32_t neighbour = adjacency.only_neighbour(node);
+  if (neighbour < 0 || topology.hosts.size() <= kFewHosts) return std::nullopt;
+  const auto rate = [&](LinkId link) {
+    return topology.links[static_cast<std::size_t>(link)].bytes_per_second;
+  };
+  return Kinship{neighbour, rate(adjacency.out(node).front()), rate(adjacency.in(node).front())};
 }
 
 /// The picture without places.
@@ -48,9 +64,8 @@ class Nodes {
  private:
   void add(std::int32_t node) {
     const std::string& name = topology_.node_name(node);
-    const std::int32_t neighbour = adjacency_.only_neighbour(node);
-    if (neighbour >= 0 && topology_.hosts.size() > kFewHosts) {
-      const auto [place, is_new] = bundle_.emplace(neighbour, picture_.nodes.size());
+    if (const auto kinship = kinship_of(topology_, adjacency_, node)) {
+      const auto [place, is_new] = bundle_.emplace(*kinship, picture_.nodes.size());
       number_.push_back(place->second);
       if (!is_new) {
         Picture::Node& bundle = picture_.nodes[place->second];
@@ -67,8 +82,8 @@ class Nodes {
   const Topology& topology_;
   Adjacency adjacency_;
   Picture picture_;
-  std::vector<std::size_t> number_;             // in the picture, of each node
-  std::map<std::int32_t, std::size_t> bundle_;  // the hosts of a switch, in the picture
+  std::vector<std::size_t> number_;        // in the picture, of each node
+  std::map<Kinship, std::size_t> bundle_;  // in the picture, of hosts drawn as one
 };
 
 /// Places nodes that form a circle, in their order.
@@ -277,12 +292,11 @@ void lay_wheel(Picture& picture, const Neighbours& neighbours,
 
 std::size_t drawn_nodes(const Topology& topology) {
   const Adjacency adjacency(topology);
-  std::set<std::int32_t> bundles;
+  std::set<Kinship> bundles;
   std::size_t alone = topology.switches.size();
   for (HostId host = 0; host < std::ssize(topology.hosts); ++host) {
-    const std::int32_t neighbour = adjacency.only_neighbour(host);
-    if (neighbour >= 0 && topology.hosts.size() > kFewHosts)
-      bundles.insert(neighbour);
+    if (const auto kinship = kinship_of(topology, adjacency, host))
+      bundles.insert(*kinship);
     else
       ++alone;
   }

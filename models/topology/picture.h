@@ -16,7 +16,8 @@ struct Point {
   double y = 0;
 };
 
-/// Nodes and what connects them. Where hosts are many, those that hang on one switch are one node.
+/// Nodes and what connects them. Where hosts are many, those that hang on one switch with cables of
+/// the same rate are one node.
 struct Picture {
   struct Node {
     std::string label;

@@ -53,6 +53,11 @@ TEST_CASE("drawing: many hosts of one switch are one node", "[topology][drawing]
   CHECK(picture.nodes.size() == 80 + 32);  // 5 · 8² / 4 switches, 8 · 4 of them with hosts
   CHECK(picture.nodes[1].label == "host4 … host7");
   CHECK(picture.nodes[1].hosts == 4);
+  Topology uneven = generate(rule_of(Shape::Star, {100}));
+  CHECK(drawn_nodes(uneven) == 2);
+  uneven.links[7].bytes_per_second /= 10;
+  CHECK(drawn_nodes(uneven) == 3);  // one host is not like the others
+  CHECK(make_picture(uneven).nodes.size() == 3);
   CHECK(drawn_nodes(generate(rule_of(Shape::Ring, {1001}))) == 1001);
   CHECK(!draw(generate(rule_of(Shape::FatTree, {16, 1})), {}).empty());
 }
