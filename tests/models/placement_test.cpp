@@ -103,7 +103,7 @@ TEST_CASE("groups: hosts, racks or consecutive ranks, numbered by their first ra
   using Groups = std::vector<std::int32_t>;
   using enum GroupBy::Kind;
   REQUIRE(racks.hosts.size() == 8);
-  const Hosts one_each = place(racks, 8, PlacementKind::Scattered);
+  const Hosts one_each = place(racks, 8, {PlacementKind::Scattered, {}}, "test");
   CHECK(group_ranks(racks, one_each, {Host}) == Groups{0, 1, 2, 3, 4, 5, 6, 7});
   CHECK(group_ranks(racks, one_each, {Rack}) == Groups{0, 0, 0, 0, 1, 1, 1, 1});
   CHECK(group_ranks(racks, one_each, {Consecutive, 3}) == Groups{0, 0, 0, 1, 1, 1, 2, 2});
@@ -112,7 +112,7 @@ TEST_CASE("groups: hosts, racks or consecutive ranks, numbered by their first ra
   CHECK(group_ranks(racks, mixed, {Rack}) == Groups{0, 1, 0, 0, 1});
   // A host without cables is a rack of its own.
   const Topology alone = load_topology("one_host");
-  CHECK(group_ranks(alone, place(alone, 3, PlacementKind::Packed), {Rack}) == Groups{0, 0, 0});
+  CHECK(group_ranks(alone, place(alone, 3, {}, "test"), {Rack}) == Groups{0, 0, 0});
 }
 
 }  // namespace lockstep::topology
