@@ -139,6 +139,16 @@ TEST_CASE("job: a value out of range is an error that names the field", "[traini
              Catch::StartsWith("job.json: /algorithm: ") && Catch::Contains("ring"));
 }
 
+TEST_CASE("job: a placement may list the host of each rank", "[training]") {
+  Job job = parse_job(R"({"placement": ["b", "a", "b"]})", "f");
+  CHECK(job.placement == topology::Placement{topology::PlacementKind::Listed, {"b", "a", "b"}});
+  CHECK(parse_job(to_json(job), "f").placement == job.placement);
+  set_field(job, "placement", "packed", "--placement");
+  CHECK(job.placement == topology::Placement{});
+  CHECK(error_of(R"({"placement": ["a", 1]})") == "job.json: /placement/1: must be a text, is 1");
+  CHECK(error_of(R"({"placement": {}})") == "job.json: /placement: must be a text, is {}");
+}
+
 TEST_CASE("job: groups are hosts, racks, or so many ranks", "[training]") {
   using enum topology::GroupBy::Kind;
   CHECK(parse_job(R"({"group_by": "rack"})", "f").group_by == topology::GroupBy{Rack});

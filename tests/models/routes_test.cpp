@@ -182,6 +182,32 @@ TEST_CASE("routes: by arithmetic or by search, they are the same", "[topology][r
   CHECK(pairs > 300'000);
 }
 
+TEST_CASE("routes: by arithmetic or by search, also in larger fabrics", "[topology][routes]") {
+  constexpr std::uint64_t kSeed = 31;
+  CAPTURE(kSeed);
+  Random random(kSeed);
+  for (const Rule& rule :
+       {rule_of(Shape::FatTree, {16, 1}), rule_of(Shape::FatTree, {8, 3}),
+        rule_of(Shape::Torus3d, {9, 10, 11}), rule_of(Shape::Torus2d, {2, 50}),
+        rule_of(Shape::Hypercube, {10}), rule_of(Shape::Dragonfly, {2, 8, 4}),
+        rule_of(Shape::LeafSpine, {20, 7, 12}), rule_of(Shape::Rails, {300, 4})}) {
+    CAPTURE(name_of(rule));
+    Topology known = generate(rule);
+    Topology searched = known;
+    searched.rule.reset();
+    for (const Routing routing : {Routing::First, Routing::Hash, Routing::Split}) {
+      Routes fast(known, routing, kSeed);
+      Routes slow(searched, routing, kSeed);
+      for (int i = 0; i < 200; ++i) {
+        const auto from = static_cast<HostId>(random.below(known.hosts.size()));
+        const auto to = static_cast<HostId>(random.below(known.hosts.size()));
+        const Flow flow{from, to, from, to, 0};
+        REQUIRE(hops_of(fast.between(flow)) == hops_of(slow.between(flow)));
+      }
+    }
+  }
+}
+
 TEST_CASE("routes: what leaves a host arrives, and every node passes on what it gets",
           "[topology][routes]") {
   for (const Rule& rule : small_rules(20)) {
