@@ -105,7 +105,7 @@ std::vector<double> Cluster::socket_shares(Rank rank) {
 }
 
 /// Uses of the cores and the memory of the sockets that the rank is pinned to.
-void Cluster::add_processor(Rank rank, double cores, double memory, std::vector<Use>& uses) {
+void Cluster::add_processor_uses(Rank rank, double cores, double memory, std::vector<Use>& uses) {
   const Host& host = host_of(rank);
   const auto add = [&](const Socket& socket, double share) {
     uses.push_back({socket.cores, share * cores});
@@ -137,13 +137,13 @@ std::uint32_t Cluster::connect(Rank sender, Rank receiver, std::uint8_t stream) 
                        .sender = sender,
                        .receiver = receiver,
                        .stream = stream});
-  connections_.push_back({.sender = sender,
-                          .receiver = receiver,
-                          .first_hop = static_cast<std::uint32_t>(hops_.size()),
-                          .hops = static_cast<std::uint32_t>(route.hops.size()),
-                          .latency = route.latency,
-                          .polled = &host_of(sender) == &host_of(receiver) &&
-                                    cost_.polls(receiver)});
+  connections_.push_back(
+      {.sender = sender,
+       .receiver = receiver,
+       .first_hop = static_cast<std::uint32_t>(hops_.size()),
+       .hops = static_cast<std::uint32_t>(route.hops.size()),
+       .latency = route.latency,
+       .polled = &host_of(sender) == &host_of(receiver) && cost_.polls(receiver)});
   hops_.insert(hops_.end(), route.hops.begin(), route.hops.end());
   return static_cast<std::uint32_t>(connections_.size() - 1);
 }
@@ -198,13 +198,13 @@ void Cluster::add_profiles(Terms& terms, const Connection& connection,
                            const cost::MessageDemand& demand) {
   ends_.assign(
       1, {lanes_[static_cast<std::size_t>(connection.sender)], demand.send_core_seconds_per_byte});
-  add_processor(connection.sender, demand.send_core_seconds_per_byte,
-                demand.send_memory_bytes_per_byte, ends_);
+  add_processor_uses(connection.sender, demand.send_core_seconds_per_byte,
+                     demand.send_memory_bytes_per_byte, ends_);
   terms.unposted_profile = add_flow(connection);
   ends_.push_back({lanes_[static_cast<std::size_t>(connection.receiver)],
                    demand.receive_core_seconds_per_byte});
-  add_processor(connection.receiver, demand.receive_core_seconds_per_byte,
-                demand.receive_memory_bytes_per_byte, ends_);
+  add_processor_uses(connection.receiver, demand.receive_core_seconds_per_byte,
+                     demand.receive_memory_bytes_per_byte, ends_);
   terms.profile = add_flow(connection);
 }
 
@@ -246,7 +246,7 @@ std::uint32_t Cluster::compute_profile(Rank rank, const cost::Demand& demand) {
         known.demand.memory_bytes == second.memory_bytes)
       return known.number;
   ends_.clear();
-  add_processor(rank, second.cores, second.memory_bytes, ends_);
+  add_processor_uses(rank, second.cores, second.memory_bytes, ends_);
   const std::uint32_t profile = fluid_.add_profile(1, 1, ends_);
   host.profiles.push_back({number, second, profile});
   return profile;

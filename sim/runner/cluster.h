@@ -108,7 +108,7 @@ class Cluster {
   void assign_processors();
   Host& host_of(Rank rank);
   std::vector<double> socket_shares(Rank rank);
-  void add_processor(Rank rank, double cores, double memory, std::vector<Use>& uses);
+  void add_processor_uses(Rank rank, double cores, double memory, std::vector<Use>& uses);
   std::vector<Crossing> crossings(const Connection& connection);
   Terms make_terms(const Connection& connection, schedule::Operator combine);
   void add_profiles(Terms& terms, const Connection& connection, const cost::MessageDemand& demand);
