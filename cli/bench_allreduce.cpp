@@ -101,7 +101,8 @@ class Plan {
   explicit Plan(const options::variables_map& values)
       : job_(read_bench_job(values)), machines_(read_machines(values)) {
     cluster_.topology = topology::load_topology(job_.topology);
-    cluster_.host_of_rank = topology::place(cluster_.topology, job_.ranks, job_.placement);
+    cluster_.host_of_rank =
+        topology::place(cluster_.topology, job_.ranks, job_.placement, "--placement");
     cluster_.intra_host = job_.intra_host;
     cluster_.machines = &machines_;
     groups_ = topology::group_ranks(cluster_.topology, cluster_.host_of_rank, job_.group_by);

@@ -136,12 +136,12 @@ TEST_CASE("acceptor: another version of the protocol is refused, and told this o
   Door door;
   tcp::socket other = door.knock();
   std::string hello = "LOCKSTEP";
-  hello += std::string("\2\0", 2) + std::string(52 - 10, '\0');  // 52 bytes, version 2
+  hello += std::string("\1\0", 2) + std::string(52 - 10, '\0');  // 52 bytes, version 1
   boost::asio::write(other, boost::asio::buffer(hello));
   CHECK(door.refuses(1));
   std::string challenge(10, '\0');
   boost::asio::read(other, boost::asio::buffer(challenge));
-  CHECK(challenge == std::string("LOCKSTEP\1\0", 10));
+  CHECK(challenge == std::string("LOCKSTEP\2\0", 10));
 }
 
 }  // namespace
