@@ -35,6 +35,7 @@ constexpr JobFlag kJobFlags[] = {
     {"buckets-in-flight", "buckets reduced at one time"},
     {"segment-bytes", "largest message (\"256 KiB\"; 0 = a whole chunk)"},
     {"overlap", "on: reduce buckets during the backward pass; off: after it"},
+    {"batch-norm", "statistics per-rank, or synchronised over all ranks"},
     {"learning-rate", "of SGD on the mean loss over the global batch"},
     {"momentum", "of SGD: v = momentum·v + gradient"},
     {"topology", "a JSON file, or one that comes with lockstep (topology check --help lists them)"},

@@ -54,9 +54,17 @@ NamedSchedule read_one(const options::variables_map& values) {
   return read_schedule(values, files.empty() ? std::nullopt : std::optional(files[0]));
 }
 
+/// What is wrong with a schedule; of several contracts, the first that does not hold.
+std::vector<Violation> violations_of(const NamedSchedule& named) {
+  std::vector<Violation> violations = schedule::verify(named.schedule, named.contract);
+  for (const schedule::Contract& other : named.others)
+    if (violations.empty()) violations = schedule::verify(named.schedule, other);
+  return violations;
+}
+
 /// Prints what is wrong with a schedule; whether nothing is.
 bool report(const NamedSchedule& named) {
-  const std::vector<Violation> violations = schedule::verify(named.schedule, named.contract);
+  const std::vector<Violation> violations = violations_of(named);
   for (const Violation& violation : violations)
     std::cout << "  " << violation.message << "\n";
   return violations.empty();
@@ -89,7 +97,7 @@ int show(const Arguments& arguments) {
   std::cout << title(schedule, named.contract) << "\n\n";
   for (Rank rank = first; rank < end; ++rank)
     std::cout << steps_in_words(schedule, rank) << "\n";
-  if (schedule::verify(schedule, named.contract).empty())
+  if (violations_of(named).empty())
     std::cout << "proven\n" << summary_in_words(schedule, named.contract);
   else
     std::cout << "NOT proven: lockstep schedule verify says what is wrong\n";

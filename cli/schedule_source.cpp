@@ -132,7 +132,9 @@ NamedSchedule of_job(const options::variables_map& values) {
   const ResolvedJob resolved = resolve(training::load_job(values["job"].as<std::string>()));
   NamedSchedule named;
   named.schedule = resolved.iteration.schedule;
-  named.contract = resolved.iteration.contract();
+  named.others = resolved.iteration.contracts();
+  named.contract = named.others.front();
+  named.others.erase(named.others.begin());
   return named;
 }
 

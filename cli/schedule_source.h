@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cli/command_line.h"
 #include "models/collectives/algorithm.h"
@@ -18,7 +19,8 @@ void add_schedule_options(options::options_description& description);
 
 struct NamedSchedule {
   schedule::Schedule schedule;
-  schedule::Contract contract;  // what it is to achieve
+  schedule::Contract contract;             // what it is to achieve
+  std::vector<schedule::Contract> others;  // and besides, in other buffers
   // Where it comes from: an algorithm on an operation, or an MSCCL file; neither = our JSON form.
   std::optional<collectives::Algorithm> algorithm;
   collectives::Operation operation;

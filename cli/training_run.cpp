@@ -40,9 +40,11 @@ std::string seal(const ResolvedJob& resolved, const TrainingOptions& options) {
 }
 
 void prove(const training::Iteration& iteration) {
-  const std::vector<schedule::Violation> violations =
-      schedule::verify(iteration.schedule, iteration.contract());
-  LOCKSTEP_CHECK(violations.empty(), "the schedule is wrong: " + violations.front().message);
+  for (const schedule::Contract& contract : iteration.contracts()) {
+    const std::vector<schedule::Violation> violations =
+        schedule::verify(iteration.schedule, contract);
+    LOCKSTEP_CHECK(violations.empty(), "the schedule is wrong: " + violations.front().message);
+  }
 }
 
 /// Polling costs a core: only when this host has one for every computing thread of its ranks.

@@ -3,11 +3,11 @@
 
 #include <algorithm>
 
-#include "exec/kernels/correlation.h"
 #include "exec/kernels/matrix.h"
-#include "exec/kernels/share.h"
-#include "exec/kernels/tile.h"
-#include "exec/kernels/window.h"
+#include "exec/kernels/max_pool.h"
+#include "exec/kernels/panels.h"
+#include "exec/kernels/relu.h"
+#include "exec/kernels/weight_gradient.h"
 
 namespace lockstep::exec {
 namespace {
@@ -18,25 +18,75 @@ std::size_t size(std::int32_t value) {
   return static_cast<std::size_t>(value);
 }
 
-/// Rows of the weight matrix, kernel·kernel·in × out.
-std::size_t weight_rows(const Layer& layer) {
-  return size(layer.kernel) * size(layer.kernel) * size(layer.input.channels);
+Panels forward_panels(const Layer& layer) {
+  const std::size_t inputs = size(layer.input.channels / layer.groups);
+  return {size(layer.kernel) * size(layer.kernel) * inputs,
+          pieces(size(layer.output.channels / layer.groups), kTileColumns), size(layer.groups)};
 }
 
-/// Calls band(image, first, last) for this part's share of all images' rows of `height`: rows
-/// first … last − 1 of an image, few enough that what they need stays in a cache near the core.
-template <typename Band>
-void for_bands(std::size_t batch, std::int32_t height, std::size_t part, std::size_t parts,
-               const Band& band) {
-  constexpr std::size_t kRows = 16;
-  const Range rows = share(batch * size(height), part, parts);
-  for (std::size_t row = rows.first; row < rows.last;) {
-    const std::size_t y = row % size(height);
-    const std::size_t count = std::min({kRows, size(height) - y, rows.last - row});
-    band(row / size(height), static_cast<std::ptrdiff_t>(y),
-         static_cast<std::ptrdiff_t>(y + count));
-    row += count;
+Panels backward_panels(const Layer& layer) {
+  const std::size_t outputs = size(layer.output.channels / layer.groups);
+  return {size(layer.kernel) * size(layer.kernel) * outputs,
+          pieces(size(layer.input.channels / layer.groups), kTileColumns), size(layer.groups)};
+}
+
+/// The convolution's output map as the forward pass sees it.
+Correlation forward_correlation(const ConvolutionStage& stage) {
+  const Layer& layer = stage.convolution;
+  Correlation k;
+  k.in_height = layer.input.height;
+  k.in_width = layer.input.width;
+  k.channels = layer.input.channels / layer.groups;
+  k.in_column = layer.input.channels;
+  k.in_row = layer.input.width * k.in_column;
+  k.taps_y = layer.kernel;
+  k.taps_x = layer.kernel;
+  k.step = layer.stride;
+  k.top = layer.padding;
+  k.left = layer.padding;
+  k.tap_rows = layer.kernel * k.channels;
+  k.relu = stage.relu && stage.pool == nullptr;
+  k.outputs = layer.output.channels / layer.groups;
+  k.out_height = layer.output.height;
+  k.out_width = layer.output.width;
+  k.out_column = layer.output.channels;
+  k.out_row = layer.output.width * k.out_column;
+  return k;
+}
+
+/// Pooled outputs of some panels at a share of all rows: the convolution's rows that a row of the
+/// pool covers are made in `rows`, and pooled from there.
+void forward_pooled(const ConvolutionStage& stage, Correlation k, Images<const float> in,
+                    const StageBuffers& buffers, std::size_t batch, const PackedPanels& panels,
+                    float* rows, RowShare part) {
+  const Layer& pool = *stage.pool;
+  const auto first = static_cast<std::ptrdiff_t>(panels.range.first * kTileColumns);
+  const auto last = static_cast<std::ptrdiff_t>(panels.range.last * kTileColumns);
+  const std::ptrdiff_t channels = std::min(last, k.outputs) - first;
+  k.out_column = channels;
+  k.out_row = k.out_width * channels;
+  const std::size_t height = size(pool.output.height);
+  const std::ptrdiff_t row = pool.output.width * pool.output.channels;
+  const Range mine = share(batch * height, part.part, part.parts);
+  for (std::size_t unit = mine.first; unit < mine.last; ++unit) {
+    const std::size_t image = unit / height;
+    const auto y = static_cast<std::ptrdiff_t>(unit % height);
+    const std::ptrdiff_t top = y * pool.stride;
+    for (std::size_t p = panels.range.first; p < panels.range.last; ++p)
+      correlate_rows(k, in[image], top, top + pool.kernel, panels[p],
+                     rows - top * k.out_row - first);
+    const std::ptrdiff_t at =
+        y * row + static_cast<std::ptrdiff_t>(panels.group) * k.outputs + first;
+    max_pool_row(pool, stage.relu, rows, static_cast<std::size_t>(channels),
+                 buffers.output[image] + at,
+                 buffers.winners + image * pool.output.elements() + static_cast<std::size_t>(at));
   }
+}
+
+std::size_t pool_scratch(const ConvolutionStage& stage) {
+  if (stage.pool == nullptr) return 0;
+  return size(stage.pool->kernel) * size(stage.convolution.output.width) *
+         whole_vectors(size(stage.convolution.output.channels));
 }
 
 /// Along one axis, the gradient of input position i comes from the outputs o with
@@ -46,234 +96,221 @@ void for_bands(std::size_t batch, std::int32_t height, std::size_t part, std::si
 struct Phase {
   std::ptrdiff_t first_tap;
   std::ptrdiff_t taps;
-  std::ptrdiff_t lead;  // the window of the phase's position x begins at output x − lead
+  std::ptrdiff_t lead;       // the window of the phase's position x begins at output x − lead
+  std::ptrdiff_t positions;  // of an axis of the input
 };
 
-Phase phase_of(const Layer& layer, std::ptrdiff_t phase) {
+Phase phase_of(const Layer& layer, std::ptrdiff_t phase, std::ptrdiff_t axis) {
   const std::ptrdiff_t shifted = phase + layer.padding;
   const std::ptrdiff_t first_tap = shifted % layer.stride;
   const std::ptrdiff_t taps =
       first_tap < layer.kernel ? (layer.kernel - 1 - first_tap) / layer.stride + 1 : 0;
-  return {first_tap, taps, taps - 1 - shifted / layer.stride};
+  return {first_tap, taps, taps - 1 - shifted / layer.stride,
+          axis > phase ? (axis - phase + layer.stride - 1) / layer.stride : 0};
 }
 
-/// Weights for the input gradient: window rows in reversed order; along a row, phase by phase, the
-/// phase's taps reversed; of each tap the matrix out × in, its rows in whole vectors.
-void pack_reversed(const Layer& layer, const float* weight, float* packed, Range rows) {
-  const std::size_t inputs = size(layer.input.channels);
-  const std::size_t outputs = size(layer.output.channels);
+/// Weights for the gradient of up to kTileColumns inputs: window rows in reversed order; along a
+/// row, phase by phase, the phase's taps reversed; of each tap a row for each output.
+void pack_reversed(const Layer& layer, const float* weight, std::size_t number, float* panel) {
+  const Panels panels = backward_panels(layer);
+  const std::size_t inputs = size(layer.input.channels / layer.groups);
+  const std::size_t outputs = size(layer.output.channels / layer.groups);
+  const std::size_t row = size(layer.output.channels);
   const std::size_t kernel = size(layer.kernel);
-  const std::size_t stride = whole_vectors(inputs);
-  for (std::size_t row = rows.first; row < rows.last; ++row) {
-    float* to = packed + row * kernel * outputs * stride;
+  const std::size_t first = number % panels.per_group * kTileColumns;
+  const std::size_t columns = std::min(kTileColumns, inputs - first);
+  const std::size_t width = whole_vectors(columns);
+  const float* from = weight + number / panels.per_group * outputs + first * row;
+  for (std::size_t y = kernel; y-- > 0;)
     for (std::int32_t p = 0; p < std::min(layer.stride, layer.input.width); ++p) {
-      const Phase phase = phase_of(layer, p);
-      for (std::ptrdiff_t tap = phase.taps - 1; tap >= 0; --tap, to += outputs * stride) {
+      const Phase phase = phase_of(layer, p, layer.input.width);
+      for (std::ptrdiff_t tap = phase.taps - 1; tap >= 0; --tap, panel += outputs * width) {
         const auto x = static_cast<std::size_t>(phase.first_tap + tap * layer.stride);
-        const float* from = weight + ((kernel - 1 - row) * kernel + x) * inputs * outputs;
-        transpose(from, inputs, outputs, outputs, to, stride);
+        transpose(from + (y * kernel + x) * inputs * row, columns, outputs, row, panel, width);
       }
     }
-  }
 }
 
-/// A rectangle of the weight gradient, [first, last) of a window row's kernel·in × columns
-/// n … n + columns − 1, which one thread sums over the batch.
-struct WeightTile {
-  std::ptrdiff_t tap_y;
-  Range rows;
-  std::size_t n;
-  std::size_t columns;
-};
-
-struct WeightTiles {
-  explicit WeightTiles(const Layer& layer)
-      : taps_y(size(layer.kernel)),
-        row_length(size(layer.kernel) * size(layer.input.channels)),
-        outputs(size(layer.output.channels)),
-        row_tiles(pieces(row_length, kTileRows)),
-        column_tiles(pieces(outputs, kTileColumns)) {}
-
-  std::size_t count() const { return column_tiles * taps_y * row_tiles; }
-  WeightTile operator[](std::size_t index) const {
-    const std::size_t n = index / (taps_y * row_tiles) * kTileColumns;
-    return {static_cast<std::ptrdiff_t>(index / row_tiles % taps_y),
-            share(row_length, index % row_tiles, row_tiles), n,
-            std::min(kTileColumns, outputs - n)};
-  }
-
-  std::size_t taps_y, row_length, outputs, row_tiles, column_tiles;
-};
-
-/// Adds one image's part of a tile of the weight gradient: for tap and channel m and output
-/// channel n, Σ over positions of input[position + tap][channel] · output_gradient[position][n].
-/// Where the whole tile's taps see the image, that is one tile product over all positions; the
-/// positions of a column at the edge are a product of their own, with the taps that see it.
-void add_weight_tile(const Layer& layer, const WeightTile& tile, const float* input,
-                     const float* output_gradient, float* weight_gradient) {
-  const std::ptrdiff_t channels = layer.input.channels;
-  const std::ptrdiff_t outputs = layer.output.channels;
-  const std::ptrdiff_t in_row = layer.input.width * channels;
-  const std::ptrdiff_t out_row = layer.output.width * outputs;
-  const auto first = static_cast<std::ptrdiff_t>(tile.rows.first);
-  const auto last = static_cast<std::ptrdiff_t>(tile.rows.last);
-  const Windows ys = windows_inside(layer.output.height, layer.stride, layer.padding, tile.tap_y,
-                                    tile.tap_y, layer.input.height);
-  if (ys.first == ys.last) return;
-
-  TileProduct product;
-  product.a_row = 1;
-  product.a_outer = layer.stride * in_row;
-  product.a_inner = layer.stride * channels;
-  product.b_outer = out_row;
-  product.b_inner = outputs;
-  product.outer = ys.last - ys.first;
-  product.columns = tile.columns;
-  product.start_row = outputs;
-  product.c_row = outputs;
-  const auto multiply_columns = [&](std::ptrdiff_t x, std::ptrdiff_t columns, std::ptrdiff_t m,
-                                    std::ptrdiff_t last_m) {
-    if (columns <= 0 || last_m <= m) return;
-    const std::ptrdiff_t in_y = ys.first * layer.stride + tile.tap_y - layer.padding;
-    const std::ptrdiff_t in_x = x * layer.stride - layer.padding;
-    product.a = input + in_y * in_row + (in_x * channels + m);
-    product.b = output_gradient + ys.first * out_row + x * outputs + tile.n;
-    product.inner = columns;
-    product.c = weight_gradient + (tile.tap_y * layer.kernel * channels + m) * outputs + tile.n;
-    product.start = product.c;
-    product.rows = static_cast<std::size_t>(last_m - m);
-    multiply(product);
-  };
-  const Windows inside = windows_inside(layer.output.width, layer.stride, layer.padding,
-                                        first / channels, (last - 1) / channels, layer.input.width);
-  const auto multiply_edge = [&](std::ptrdiff_t x) {
-    const Taps taps =
-        visible_taps(x * layer.stride - layer.padding, layer.kernel, layer.input.width);
-    multiply_columns(x, 1, std::max(first, taps.first * channels),
-                     std::min(last, (taps.first + taps.count) * channels));
-  };
-  for (std::ptrdiff_t x = 0; x < inside.first; ++x)
-    multiply_edge(x);
-  multiply_columns(inside.first, inside.last - inside.first, first, last);
-  for (std::ptrdiff_t x = inside.last; x < layer.output.width; ++x)
-    multiply_edge(x);
-}
-
-/// Rows first … last − 1 of one image's input gradient, from the weights that pack_reversed() has
-/// left in the scratch: one correlation for each phase of y and x.
-void input_gradient_rows(const Layer& layer, const LayerBuffers& buffers, std::size_t image,
-                         std::ptrdiff_t first, std::ptrdiff_t last) {
+/// A share of the input's gradient, one correlation for each phase of y and x.
+void input_gradient_share(const Layer& layer, Images<const float> gradient, std::size_t images,
+                          bool adds, Images<float> input_gradient, const PackedPanels& panels,
+                          RowShare part) {
   const std::ptrdiff_t stride = layer.stride;
-  const std::ptrdiff_t in_row = layer.input.width * layer.input.channels;
-  Correlation phase;
-  phase.in_height = layer.output.height;
-  phase.in_width = layer.output.width;
-  phase.channels = layer.output.channels;
-  phase.weight_tap = static_cast<std::ptrdiff_t>(whole_vectors(size(layer.input.channels)));
-  phase.outputs = layer.input.channels;
-  phase.out_column = stride * layer.input.channels;
-  phase.out_row = stride * in_row;
-  const std::ptrdiff_t packed_row = layer.kernel * layer.output.channels * phase.weight_tap;
-  phase.weight_row = stride * packed_row;
-  // Positions of phase p below `end` along an axis: p, p + stride, …
-  const auto positions = [stride](std::ptrdiff_t end, std::ptrdiff_t p) {
-    return end > p ? (end - p + stride - 1) / stride : 0;
-  };
-  for (std::ptrdiff_t p = 0; p < std::min(stride, last); ++p) {
-    const Phase y = phase_of(layer, p);
-    phase.taps_y = y.taps;
-    phase.top = y.lead;
+  const auto group = static_cast<std::ptrdiff_t>(panels.group);
+  Correlation k;
+  k.in_height = layer.output.height;
+  k.in_width = layer.output.width;
+  k.channels = layer.output.channels / layer.groups;
+  k.in_column = layer.output.channels;
+  k.in_row = layer.output.width * k.in_column;
+  k.outputs = layer.input.channels / layer.groups;
+  k.adds = adds;
+  const std::ptrdiff_t column = layer.input.channels;
+  const std::ptrdiff_t row = layer.input.width * column;
+  k.out_column = stride * column;
+  k.out_row = stride * row;
+  const std::ptrdiff_t tap_rows = layer.kernel * k.channels;  // of a panel, per window row
+  k.tap_rows = stride * tap_rows;
+  const Images<const float> in{gradient.data + group * k.channels, gradient.stride};
+  for (std::ptrdiff_t p = 0; p < std::min<std::ptrdiff_t>(stride, layer.input.height); ++p) {
+    const Phase y = phase_of(layer, p, layer.input.height);
+    k.taps_y = y.taps;
+    k.top = y.lead;
+    k.out_height = y.positions;
     // The phase's last tap is the first of its reversed rows.
     const std::ptrdiff_t last_tap = y.first_tap + (y.taps - 1) * stride;
-    phase.weight = buffers.scratch + (y.taps > 0 ? (layer.kernel - 1 - last_tap) * packed_row : 0);
+    k.first_row = y.taps > 0 ? (layer.kernel - 1 - last_tap) * tap_rows : 0;
     for (std::ptrdiff_t q = 0; q < std::min<std::ptrdiff_t>(stride, layer.input.width); ++q) {
-      const Phase x = phase_of(layer, q);
-      phase.taps_x = x.taps;
-      phase.left = x.lead;
-      phase.out_width = positions(layer.input.width, q);
-      correlate(phase, buffers.output_gradient[image], positions(first, p), positions(last, p),
-                buffers.input_gradient[image] + p * in_row + q * layer.input.channels);
-      phase.weight += x.taps * layer.output.channels * phase.weight_tap;
+      const Phase x = phase_of(layer, q, layer.input.width);
+      k.taps_x = x.taps;
+      k.left = x.lead;
+      k.out_width = x.positions;
+      const std::ptrdiff_t at = p * row + q * column + group * k.outputs;
+      if (!adds || (y.taps > 0 && x.taps > 0))
+        correlate_share(k, in, images, panels, {input_gradient.data + at, input_gradient.stride},
+                        part);
+      k.first_row += x.taps * k.channels;
     }
   }
+}
+
+bool expands(const ConvolutionStage& stage) {
+  return stage.relu || stage.pool != nullptr;
+}
+
+/// Images whose gradient in front of ReLU and pool is in the scratch at one time: so few that it
+/// stays in a cache, but where weights have to be packed anew each time, not too few.
+/// Sums are in the order of these groups: it must not depend on the number of threads.
+std::size_t group_images(const ConvolutionStage& stage, std::size_t batch) {
+  if (!expands(stage)) return batch;
+  const bool repacks = !backward_panels(stage.convolution).are_shared(1);
+  const std::size_t floats = std::size_t{repacks ? 4u << 20 : 256u << 10};
+  return std::clamp<std::size_t>(floats / stage.convolution.output.elements(), 1, batch);
+}
+
+/// A share of what lies in front of ReLU and pool of some images, from `first` on: its gradient.
+void expand_share(const ConvolutionStage& stage, const StageBuffers& buffers, std::size_t first,
+                  std::size_t images, Images<float> into, RowShare part) {
+  const Layer& layer = stage.convolution;
+  const std::size_t height = size(stage.pool ? stage.pool->output.height : layer.output.height);
+  const std::size_t row = layer.output.elements() / size(layer.output.height);
+  const Range mine = share(images * height, part.part, part.parts);
+  for (std::size_t unit = mine.first; unit < mine.last; ++unit) {
+    const std::size_t image = first + unit / height;
+    const std::size_t y = unit % height;
+    const float* gradient = buffers.output_gradient[image];
+    float* to = into[unit / height];
+    if (stage.pool != nullptr)
+      max_pool_expand_row(*stage.pool, y, gradient,
+                          buffers.winners + image * stage.pool->output.elements(), to);
+    else
+      relu_gradient(buffers.output[image] + y * row, gradient + y * row, row, to + y * row);
+  }
+}
+
+/// Part of the gradients of weight and bias: what some images, from `first` on, add to them.
+void parameter_gradient_share(const Layer& layer, const StageBuffers& buffers, std::size_t first,
+                              Images<const float> gradient, std::size_t images, RowShare part) {
+  convolution_weight_gradient(layer, buffers.input.from(first), gradient, images, first > 0,
+                              buffers.gradients, part.part, part.parts);
+  if (!layer.bias) return;
+  const std::size_t outputs = size(layer.output.channels);
+  float* bias = buffers.gradients + layer.parameters[0].count;
+  const Range mine = share(outputs, part.part, part.parts);
+  if (first == 0) std::fill(bias + mine.first, bias + mine.last, 0.0f);
+  for (std::size_t image = 0; image < images; ++image)
+    add_rows(gradient[image], layer.output.elements() / outputs, outputs, mine, bias);
 }
 
 }  // namespace
 
-std::size_t convolution_scratch(const Layer& layer) {
-  const std::size_t forward = weight_rows(layer) * whole_vectors(size(layer.output.channels));
-  const std::size_t backward = size(layer.kernel) * size(layer.kernel) *
-                               size(layer.output.channels) *
-                               whole_vectors(size(layer.input.channels));
+std::size_t convolution_scratch(const ConvolutionStage& stage, std::size_t batch,
+                                std::size_t threads) {
+  const Layer& layer = stage.convolution;
+  const std::size_t forward =
+      forward_panels(layer).scratch(threads) + threads * pool_scratch(stage);
+  const std::size_t backward =
+      (layer.input_gradient ? backward_panels(layer).scratch(threads) : 0) +
+      (expands(stage) ? group_images(stage, batch) * image_stride(layer.output.elements()) : 0);
   return std::max(forward, backward);
 }
 
-void convolution_forward(const Layer& layer, const LayerBuffers& buffers, std::size_t batch,
-                         Team& team) {
-  const std::ptrdiff_t outputs = layer.output.channels;
-  Correlation correlation;
-  correlation.in_height = layer.input.height;
-  correlation.in_width = layer.input.width;
-  correlation.channels = layer.input.channels;
-  correlation.taps_y = layer.kernel;
-  correlation.taps_x = layer.kernel;
-  correlation.step = layer.stride;
-  correlation.top = layer.padding;
-  correlation.left = layer.padding;
-  correlation.weight = rows_in_whole_vectors(buffers.weight, weight_rows(layer),
-                                             size(layer.output.channels), buffers.scratch, team);
-  correlation.weight_tap = static_cast<std::ptrdiff_t>(whole_vectors(size(layer.output.channels)));
-  correlation.weight_row = layer.kernel * layer.input.channels * correlation.weight_tap;
-  correlation.start = buffers.bias;
-  correlation.outputs = outputs;
-  correlation.out_width = layer.output.width;
-  correlation.out_column = outputs;
-  correlation.out_row = layer.output.width * outputs;
-  team.run([&](std::size_t part) {
-    for_bands(batch, layer.output.height, part, team.size(),
-              [&](std::size_t image, std::ptrdiff_t first, std::ptrdiff_t last) {
-                correlate(correlation, buffers.input[image], first, last, buffers.output[image]);
-              });
+void convolution_forward(const ConvolutionStage& stage, const StageBuffers& buffers,
+                         std::size_t batch, Team& team) {
+  const Layer& layer = stage.convolution;
+  const Panels panels = forward_panels(layer);
+  const Correlation correlation = forward_correlation(stage);
+  const std::size_t outputs = size(layer.output.channels / layer.groups);
+  const std::size_t row = size(layer.output.channels);
+  const auto pack = [&](std::size_t number, float* to) {
+    const std::size_t first = number % panels.per_group * kTileColumns;
+    pack_panel(buffers.parameters + number / panels.per_group * outputs + first, panels.rows,
+               std::min(kTileColumns, outputs - first), row, to);
+  };
+  const auto work = [&](const PackedPanels& packed, RowShare part, std::size_t thread) {
+    Correlation k = correlation;
+    const auto group = static_cast<std::ptrdiff_t>(packed.group);
+    if (layer.bias)
+      k.start = buffers.parameters + layer.parameters[0].count + packed.group * outputs;
+    const Images<const float> in{buffers.input.data + group * k.channels, buffers.input.stride};
+    if (stage.pool != nullptr)
+      forward_pooled(stage, k, in, buffers, batch, packed,
+                     buffers.scratch + panels.scratch(team.size()) + thread * pool_scratch(stage),
+                     part);
+    else
+      correlate_share(k, in, batch, packed,
+                      {buffers.output.data + group * k.outputs, buffers.output.stride}, part);
+  };
+  const bool shared = panels.are_shared(team.size());
+  if (shared) pack_shared(panels, team, buffers.scratch, pack);
+  team.run([&](std::size_t thread) {
+    const RowShare part{thread, team.size()};
+    const auto mine = [&](const PackedPanels& packed, RowShare rows) {
+      work(packed, rows, thread);
+    };
+    if (shared)
+      work_shared(panels, buffers.scratch, part, mine);
+    else
+      work_alone(panels, buffers.scratch, part, pack, mine);
   });
 }
 
-void convolution_parameter_gradient(const Layer& layer, const LayerBuffers& buffers,
-                                    std::size_t batch, Team& team) {
-  const WeightTiles tiles(layer);
-  const std::size_t outputs = tiles.outputs;
-  const std::size_t positions = size(layer.output.height) * size(layer.output.width);
-  team.run([&](std::size_t part) {
-    const Range mine = share(tiles.count(), part, team.size());
-    const Range biases = share(outputs, part, team.size());
-    for (std::size_t index = mine.first; index < mine.last; ++index) {
-      const WeightTile tile = tiles[index];
-      const std::size_t row = static_cast<std::size_t>(tile.tap_y) * tiles.row_length;
-      for (std::size_t m = tile.rows.first; m < tile.rows.last; ++m)
-        std::fill_n(buffers.weight_gradient + (row + m) * outputs + tile.n, tile.columns, 0.0f);
+void convolution_backward(const ConvolutionStage& stage, const StageBuffers& buffers,
+                          std::size_t batch, Team& team) {
+  const Layer& layer = stage.convolution;
+  const Panels panels = backward_panels(layer);
+  const bool needs_input = buffers.input_gradient.data != nullptr;
+  const bool shared = panels.are_shared(team.size());
+  const auto pack = [&](std::size_t number, float* to) {
+    pack_reversed(layer, buffers.parameters, number, to);
+  };
+  if (needs_input && shared) pack_shared(panels, team, buffers.scratch, pack);
+  float* expanded = buffers.scratch + (needs_input ? panels.scratch(team.size()) : 0);
+  const std::size_t most = group_images(stage, batch);
+  for (std::size_t first = 0; first < batch; first += most) {
+    const std::size_t images = std::min(most, batch - first);
+    Images<const float> gradient = buffers.output_gradient.from(first);
+    if (expands(stage)) {
+      const Images<float> into{expanded, image_stride(layer.output.elements())};
+      team.run([&](std::size_t thread) {
+        expand_share(stage, buffers, first, images, into, {thread, team.size()});
+      });
+      gradient = into;
     }
-    std::fill(buffers.bias_gradient + biases.first, buffers.bias_gradient + biases.last, 0.0f);
-    // Image by image, so that an image is fetched once for all tiles.
-    for (std::size_t image = 0; image < batch; ++image) {
-      for (std::size_t index = mine.first; index < mine.last; ++index)
-        add_weight_tile(layer, tiles[index], buffers.input[image], buffers.output_gradient[image],
-                        buffers.weight_gradient);
-      add_rows(buffers.output_gradient[image], positions, outputs, biases, buffers.bias_gradient);
-    }
-  });
-}
-
-void convolution_input_gradient(const Layer& layer, const LayerBuffers& buffers, std::size_t batch,
-                                Team& team) {
-  team.run([&](std::size_t part) {
-    pack_reversed(layer, buffers.weight, buffers.scratch,
-                  share(size(layer.kernel), part, team.size()));
-  });
-  team.run([&](std::size_t part) {
-    for_bands(batch, layer.input.height, part, team.size(),
-              [&](std::size_t image, std::ptrdiff_t first, std::ptrdiff_t last) {
-                input_gradient_rows(layer, buffers, image, first, last);
-              });
-  });
+    team.run([&](std::size_t thread) {
+      const RowShare part{thread, team.size()};
+      parameter_gradient_share(layer, buffers, first, gradient, images, part);
+      if (!needs_input) return;
+      const auto work = [&](const PackedPanels& packed, RowShare rows) {
+        input_gradient_share(layer, gradient, images, buffers.adds_input_gradient,
+                             buffers.input_gradient.from(first), packed, rows);
+      };
+      if (shared)
+        work_shared(panels, buffers.scratch, part, work);
+      else
+        work_alone(panels, buffers.scratch, part, pack, work);
+    });
+  }
 }
 
 }  // namespace lockstep::exec

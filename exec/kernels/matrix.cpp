@@ -60,18 +60,19 @@ void add_rows(const float* matrix, std::size_t rows, std::size_t columns, Range 
       sums[n] += matrix[row * columns + n];
 }
 
-const float* rows_in_whole_vectors(const float* matrix, std::size_t rows, std::size_t columns,
-                                   float* scratch, Team& team) {
-  const std::size_t stride = whole_vectors(columns);
-  if (stride == columns) return matrix;
-  team.run([&](std::size_t part) {
-    const Range mine = share(rows, part, team.size());
-    for (std::size_t row = mine.first; row < mine.last; ++row) {
-      std::copy_n(matrix + row * columns, columns, scratch + row * stride);
-      std::fill_n(scratch + row * stride + columns, stride - columns, 0.0f);
-    }
-  });
-  return scratch;
+void pack_panel(const float* matrix, std::size_t rows, std::size_t columns, std::size_t row_stride,
+                float* panel) {
+  const std::size_t width = whole_vectors(columns);
+  if (columns == kTileColumns) {
+    for (std::size_t row = 0; row < rows; ++row)
+      std::memcpy(panel + row * kTileColumns, matrix + row * row_stride,
+                  kTileColumns * sizeof(float));
+    return;
+  }
+  for (std::size_t row = 0; row < rows; ++row) {
+    std::copy_n(matrix + row * row_stride, columns, panel + row * width);
+    std::fill_n(panel + row * width + columns, width - columns, 0.0f);
+  }
 }
 
 }  // namespace lockstep::exec

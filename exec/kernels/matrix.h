@@ -5,17 +5,16 @@
 #include <cstddef>
 
 #include "exec/kernels/share.h"
-#include "exec/kernels/team.h"
 
 namespace lockstep::exec {
 
 /// sums[n] += Σ_{row < rows} matrix[row·columns + n], for n in `range`.
 void add_rows(const float* matrix, std::size_t rows, std::size_t columns, Range range, float* sums);
 
-/// The rows × columns matrix with its rows in whole vectors (tile.h): itself if they are already,
-/// else a copy in `scratch`, which takes rows · whole_vectors(columns) floats.
-const float* rows_in_whole_vectors(const float* matrix, std::size_t rows, std::size_t columns,
-                                   float* scratch, Team& team);
+/// A panel for tile products: `columns` (up to kTileColumns) of a row-major matrix, row after row
+/// in whole vectors, zeros behind.
+void pack_panel(const float* matrix, std::size_t rows, std::size_t columns, std::size_t row_stride,
+                float* panel);
 
 /// to[c·to_stride + r] = from[r·from_stride + c], for r < rows, c < columns.
 void transpose(const float* from, std::size_t rows, std::size_t columns, std::size_t from_stride,

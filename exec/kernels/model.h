@@ -7,73 +7,123 @@
 #include <span>
 #include <vector>
 
+#include "exec/kernels/elementwise.h"
 #include "exec/kernels/float_buffer.h"
-#include "exec/kernels/layer_buffers.h"
+#include "exec/kernels/stage_buffers.h"
 #include "exec/kernels/team.h"
 #include "models/network/network.h"
 
 namespace lockstep::exec {
 
-/// One rank's copy of a network. For each batch: bind(), then forward(0), forward(1), …, loss(),
-/// then backward(last), …, backward(0); each call is one row of the work table. Nothing is
-/// allocated after the constructor.
+enum class Purpose : std::uint8_t {
+  Training,
+  Testing,  // forward only: no gradients, and activations share their buffers
+};
+
+/// A batch of images and what else decides what comes out of it.
+struct Batch {
+  const float* images = nullptr;         // count × height × width × channels
+  const std::int32_t* labels = nullptr;  // 0 … classes − 1
+  int count = 0;
+  /// Over how many images batch normalisation's sums are taken: 0 is these; otherwise those of all
+  /// ranks, and sum_buffer() is added over the ranks between sums(stage) and forward(stage), and
+  /// likewise going back.
+  int normalised_images = 0;
+  std::uint64_t seed = 0;  // of dropout, like the two below
+  std::uint64_t iteration = 0;
+  std::uint64_t first_image = 0;  // of these images, in the global batch
+};
+
+/// One rank's copy of a network. For each batch: bind(), then for each stage sums(), if it
+/// normalises, and forward(); loss(); then from the last stage with anything to do to the first
+/// gradient_sums(), if it normalises, and backward(). Each call is one row of the work table.
+/// Nothing is allocated after the constructor.
 ///
 /// The result of a call is the same, bit for bit, for any number of threads.
 class Model {
  public:
   /// For batches of up to `max_batch` images. `threads` − 1 threads are started (team.h).
-  Model(const network::Network& network, int max_batch, int threads);
+  Model(const network::Network& network, int max_batch, int threads,
+        Purpose purpose = Purpose::Training);
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 
   /// In the network's flat layout (network.h).
-  std::span<float> parameters() { return {parameters_.data(), parameter_count_}; }
-  std::span<float> gradients() { return {gradients_.data(), parameter_count_}; }
+  std::span<float> parameters() { return {parameters_.data(), flat_count_}; }
+  std::span<float> gradients() { return {gradients_.data(), flat_count_}; }
+  /// The sums of all batch normalisations, each stage's from Stage::sums on (batch_norm.h).
+  std::span<float> sum_buffer() { return {sums_.data(), sums_.size()}; }
 
-  /// Every weight and bias uniform in ±1/√fan_in, as PyTorch does for Conv2d and Linear. Depends
-  /// on the seed, the layer's place and the tensor only.
+  /// Weights and biases of convolutions and dense layers uniform in ±1/√fan_in, as PyTorch does;
+  /// batch normalisation begins as the identity with running mean 0 and variance 1. Depends on the
+  /// seed, the layer's place and the tensor only.
   void initialise(std::uint64_t seed);
 
-  /// The batch of the calls that follow; both arrays must stay until the backward pass is over.
-  /// `images`: batch × height × width × channels; `labels`: 0 … classes − 1. An empty batch is
-  /// legal: its loss and all its gradients are zero.
-  void bind(const float* images, const std::int32_t* labels, int batch);
+  /// The batch of the calls that follow; its arrays must stay until the backward pass is over. An
+  /// empty batch is legal: its loss and all its gradients are zero.
+  void bind(const Batch& batch);
 
-  /// Layer `layer` of all images, from the output of the layer before it.
-  void forward(int layer);
+  void sums(int stage);
+  /// Stage `stage` of all images, from the output of the stages before it.
+  void forward(int stage);
 
-  /// Returns Σ over the batch of the cross-entropy, and writes the gradient of `scale` times that
-  /// sum (1 / global batch makes the ranks' gradients add up to that of the mean).
+  /// Returns Σ over the batch of the loss, and writes the gradient of `scale` times that sum
+  /// (1 / global batch makes the ranks' gradients add up to that of the mean).
   double loss(double scale);
 
-  /// Overwrites the layer's part of gradients(), and the gradient of its input unless it is first.
-  void backward(int layer);
+  void gradient_sums(int stage);
+  /// Overwrites the stage's part of gradients(), and writes or adds to the gradients of what feeds
+  /// it, if anybody needs them.
+  void backward(int stage);
 
-  /// Images whose largest output is their label's. Valid after forward() of the last layer.
-  int correct() const;
+  /// A whole forward pass in testing: batch normalisation with its running mean and variance,
+  /// dropout the identity. Returns how many of the images it classifies as labelled.
+  int count_correct(const float* images, const std::int32_t* labels, int count);
 
   /// The threads, for other work on the compute lane.
   Team& team() { return team_; }
 
  private:
-  FloatBuffer& new_buffer(std::size_t floats);
+  /// What of a stage's gradients goes where.
+  struct GradientPlan {
+    std::size_t output = 0;  // buffers of gradients, by number
+    std::size_t input = 0;
+    std::size_t residual = 0;
+    bool passes_on_residual = false;  // otherwise the output's gradient has become the residual's
+  };
+
+  float* new_buffer(std::size_t floats);
   void place_parameters();
-  void place_activations();
+  void place_activations(Purpose purpose);
   void place_gradients();
-  std::size_t scratch_floats() const;
+  void place_scratch();
+  void feed();
+  std::size_t floats_of(const network::Shape& shape) const;
+  const network::Stage& stage_at(int stage) const {
+    return network_.stages[static_cast<std::size_t>(stage)];
+  }
+  StageBuffers& buffers_of(int stage) { return stages_[static_cast<std::size_t>(stage)]; }
+  std::size_t normalised_images() const;
+  DropoutDraw draw(const network::Stage& stage) const;
+  void forward(int stage, bool testing);
+  void backward_layers(int stage);
 
   network::Network network_;
   std::size_t max_batch_;
-  std::size_t parameter_count_;
+  std::size_t flat_count_;
   Team team_;
   FloatBuffer parameters_;
   FloatBuffer gradients_;
+  std::vector<float> sums_;
   std::vector<FloatBuffer> buffers_;                // activations, their gradients, scratch
-  std::vector<std::vector<std::int32_t>> winners_;  // of each max-pool layer
-  std::vector<LayerBuffers> layers_;
+  std::vector<std::vector<std::uint8_t>> winners_;  // of each max-pool
+  std::vector<StageBuffers> stages_;
+  std::vector<GradientPlan> gradient_plan_;
+  std::vector<Images<float>> residual_gradients_;  // by stage, where one is passed on
   Images<float> score_gradient_;
-  const std::int32_t* labels_ = nullptr;
-  std::size_t batch_ = 0;
+  Batch batch_;
+  std::size_t count_ = 0;
+  double scale_ = 1;
 };
 
 }  // namespace lockstep::exec

@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// max(0, x), both directions. Works in place.
+// max(0, x), both directions. Layers with an own loop over their outputs apply it themselves.
 #pragma once
 
 #include <cstddef>
 
-#include "exec/kernels/layer_buffers.h"
-#include "exec/kernels/team.h"
-#include "models/network/network.h"
-
 namespace lockstep::exec {
 
-void relu_forward(const network::Layer& layer, const LayerBuffers& buffers, std::size_t batch,
-                  Team& team);
+void relu(const float* input, std::size_t count, float* output);
 
-/// input_gradient = output_gradient where the output is positive, else zero (also at zero).
-void relu_input_gradient(const network::Layer& layer, const LayerBuffers& buffers,
-                         std::size_t batch, Team& team);
+/// into = gradient where the output is positive, else zero (also at zero). `into` may be
+/// `gradient`.
+void relu_gradient(const float* output, const float* gradient, std::size_t count, float* into);
 
 }  // namespace lockstep::exec

@@ -2,26 +2,12 @@
 #include "exec/kernels/tile.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 namespace lockstep::exec {
 namespace {
 
-// GCC's vector type: one register, for every instruction set that it is compiled for.
-typedef float Vector __attribute__((vector_size(kLanes * sizeof(float))));
-
 constexpr std::size_t kMaxVectors = kTileColumns / kLanes;
-
-Vector load(const float* from) {
-  Vector vector;
-  std::memcpy(&vector, from, sizeof vector);
-  return vector;
-}
-
-void store(float* to, Vector vector) {
-  std::memcpy(to, &vector, sizeof vector);
-}
 
 /// The product of a tile of Rows × Vectors registers. Everything is unrolled but the reduction;
 /// the accumulators stay in registers, so that each step is Vectors loads, Rows broadcasts and
@@ -42,27 +28,30 @@ void multiply_registers(const TileProduct& product) {
     for (std::size_t v = 0; v < Vectors; ++v)
       sums[m][v] = load(start + v * kLanes);
   }
-  for (std::ptrdiff_t i = 0; i < product.outer; ++i) {
-    const float* a = product.a + i * product.a_outer;
-    const float* b = product.b + i * product.b_outer;
-    for (std::ptrdiff_t j = 0; j < product.inner; ++j) {
-      Vector columns[Vectors];
-      for (std::size_t v = 0; v < Vectors; ++v)
-        columns[v] = load(b + v * kLanes);
-#pragma GCC unroll 16
-      for (std::size_t m = 0; m < Rows; ++m)
-#pragma GCC unroll 2
+  for (std::ptrdiff_t i = 0; i < product.outer.count; ++i)
+    for (std::ptrdiff_t j = 0; j < product.middle.count; ++j) {
+      const float* a = product.a + i * product.outer.a + j * product.middle.a;
+      const float* b = product.b + i * product.outer.b + j * product.middle.b;
+      for (std::ptrdiff_t k = 0; k < product.inner.count; ++k) {
+        Vector columns[Vectors];
         for (std::size_t v = 0; v < Vectors; ++v)
-          sums[m][v] += a[static_cast<std::ptrdiff_t>(m) * a_row] * columns[v];
-      a += product.a_inner;
-      b += product.b_inner;
+          columns[v] = load(b + v * kLanes);
+#pragma GCC unroll 16
+        for (std::size_t m = 0; m < Rows; ++m)
+#pragma GCC unroll 2
+          for (std::size_t v = 0; v < Vectors; ++v)
+            sums[m][v] += a[static_cast<std::ptrdiff_t>(m) * a_row] * columns[v];
+        a += product.inner.a;
+        b += product.inner.b;
+      }
     }
-  }
   for (std::size_t m = 0; m < Rows; ++m) {
     float* c = product.c + static_cast<std::ptrdiff_t>(m) * product.c_row;
     float* to = whole ? c : edge;
-    for (std::size_t v = 0; v < Vectors; ++v)
-      store(to + v * kLanes, sums[m][v]);
+    for (std::size_t v = 0; v < Vectors; ++v) {
+      const Vector sum = sums[m][v];
+      store(to + v * kLanes, product.relu ? (sum < 0 ? Vector{} : sum) : sum);
+    }
     if (!whole) std::copy_n(edge, product.columns, c);
   }
 }

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "exec/data/batcher.h"
@@ -44,14 +45,23 @@ class Replica final : public Worker {
     std::vector<std::int32_t> labels;
   };
   void fill(std::int32_t iteration);
+  void bind(std::int32_t iteration);
+  void update(std::uint64_t first, std::uint64_t count);
+  void learn(std::uint64_t first, std::uint64_t end);
 
   const training::Iteration& iteration_;
   Batcher batcher_;
   Model model_;
   std::span<float> parameters_;
   double gradient_scale_;  // 1 ÷ global batch
+  std::int32_t batch_;     // global
+  std::uint64_t first_image_;
+  std::uint64_t seed_;
+  bool synchronises_;
   float learning_rate_;
   float momentum_;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>>
+      tracked_;  // first and end of what is tracked
   std::vector<float> velocity_;
   std::vector<float> scratch_;
   std::array<Input, 2> inputs_;

@@ -11,45 +11,15 @@ namespace lockstep::cost {
 
 namespace {
 
-using network::Layer;
 using network::Network;
 using network::Work;
 using network::WorkKind;
-
-/// What a row does to one unit (image, or parameter for Update), and once.
-struct Quantities {
-  double flops_per_unit = 0;
-  double bytes_per_unit = 0;
-  double bytes_fixed = 0;  // parameters and their gradients
-};
-
-Quantities quantities(const Work& work, const Network& network) {
-  const double pixels = static_cast<double>(network.input.elements());
-  switch (work.kind) {
-    case WorkKind::Input:  // one byte read, one float written
-      return {pixels, 5 * pixels, 0};
-    case WorkKind::Loss:
-      return {8.0 * network.classes, 8.0 * network.classes, 0};
-    case WorkKind::Update:  // parameter and velocity read and written, gradient read
-      return {4, 20, 0};
-    case WorkKind::Forward:
-    case WorkKind::Backward:
-      break;
-  }
-  const Layer& layer = network.layers[static_cast<std::size_t>(work.layer)];
-  const double parameters = 4.0 * static_cast<double>(layer.parameter_count());
-  if (work.kind == WorkKind::Forward)
-    return {static_cast<double>(layer.flops_forward), static_cast<double>(layer.bytes_forward),
-            parameters};
-  return {static_cast<double>(layer.flops_backward), static_cast<double>(layer.bytes_backward),
-          2 * parameters};
-}
 
 /// The roofline (Williams, Waterman, Patterson 2009): as fast as the FLOPs or the bytes allow,
 /// whichever is slower. A bound from below; what a real kernel adds is not known here.
 LayerCost roofline(const Work& work, const Network& network, const Machine& machine,
                    std::int32_t threads) {
-  const Quantities row = quantities(work, network);
+  const network::Quantities row = network::quantities(work, network);
   const double flops = machine.flops_per_core * threads;
   const double bytes =
       std::min(machine.memory_bytes_per_second, machine.core_memory_bytes_per_second * threads);

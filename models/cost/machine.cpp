@@ -34,16 +34,22 @@ const LayerCost* Machine::find(const std::string& signature, const std::string& 
 }
 
 RowName row_name(const network::Work& work, const network::Network& network) {
-  const auto layer = static_cast<std::size_t>(work.layer);
+  const auto stage = [&] {
+    return network.signature(network.stages[static_cast<std::size_t>(work.stage)]);
+  };
   switch (work.kind) {
     case network::WorkKind::Input:
       return {"input " + network::to_string(network.input), ""};
+    case network::WorkKind::Sums:
+      return {stage(), "sums"};
     case network::WorkKind::Forward:
-      return {network.layers[layer].signature(), "forward"};
+      return {stage(), "forward"};
     case network::WorkKind::Loss:
-      return {"loss " + std::to_string(network.classes), ""};
+      return {"loss " + std::to_string(network.scores()), ""};
+    case network::WorkKind::GradientSums:
+      return {stage(), "gradient sums"};
     case network::WorkKind::Backward:
-      return {network.layers[layer].signature(), "backward"};
+      return {stage(), "backward"};
     case network::WorkKind::Update:
       return {"update", ""};
   }

@@ -1,59 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/network/network.h"
 
-#include <array>
 #include <set>
 
 #include "models/base/errors.h"
 
 namespace lockstep::network {
 
-std::string to_string(const Shape& shape) {
-  return std::to_string(shape.height) + "x" + std::to_string(shape.width) + "x" +
-         std::to_string(shape.channels);
-}
-
-const char* to_string(LayerKind kind) {
-  switch (kind) {
-    case LayerKind::Convolution:
-      return "convolution";
-    case LayerKind::Dense:
-      return "dense";
-    case LayerKind::Relu:
-      return "relu";
-    case LayerKind::MaxPool:
-      return "max-pool";
+const char* to_string(Loss loss) {
+  switch (loss) {
+    case Loss::SoftmaxCrossEntropy:
+      return "softmax-cross-entropy";
+    case Loss::SigmoidCrossEntropy:
+      return "sigmoid-cross-entropy";
   }
   return "";
-}
-
-std::uint64_t Layer::parameter_count() const {
-  std::uint64_t sum = 0;
-  for (const Parameter& parameter : parameters)
-    sum += parameter.count;
-  return sum;
-}
-
-std::string Layer::signature() const {
-  const std::string size = std::to_string(kernel);
-  const std::string window = size + "x" + size + "/" + std::to_string(stride);
-  std::string text;
-  switch (kind) {
-    case LayerKind::Convolution:
-      text = "conv " + window + "+" + std::to_string(padding) + " " + to_string(input) + " -> " +
-             to_string(output);
-      break;
-    case LayerKind::Dense:  // the input is flattened: only its size matters
-      text = "dense " + std::to_string(input.elements()) + " -> " + std::to_string(output.channels);
-      break;
-    case LayerKind::Relu:
-      text = "relu " + std::to_string(input.elements());
-      break;
-    case LayerKind::MaxPool:
-      text = "max-pool " + window + " " + to_string(input) + " -> " + to_string(output);
-      break;
-  }
-  return input_gradient ? text : text + ", first";
 }
 
 std::uint64_t Network::flops_forward() const {
@@ -70,142 +31,170 @@ std::uint64_t Network::flops_backward() const {
   return sum;
 }
 
+const Layer* Network::fused_pool(const Stage& stage) const {
+  if (first_layer(stage).kind != LayerKind::Convolution) return nullptr;
+  for (std::int32_t l = stage.first + 1; l <= stage.last; ++l) {
+    const Layer& layer = layers[static_cast<std::size_t>(l)];
+    if (layer.kind == LayerKind::MaxPool) return &layer;
+  }
+  return nullptr;
+}
+
+std::string Network::signature(const Stage& stage) const {
+  std::string text = first_layer(stage).signature();
+  if (stage.adds && first_layer(stage).kind != LayerKind::Add) text += ", add";
+  if (stage.has_relu && first_layer(stage).kind != LayerKind::Relu) text += ", relu";
+  if (const Layer* pool = fused_pool(stage))
+    text += ", max-pool " + std::to_string(pool->kernel) + "x" + std::to_string(pool->kernel) +
+            "/" + std::to_string(pool->stride);
+  return stage.input_gradient ? text : text + ", first";
+}
+
 namespace {
 
-/// Number of windows along one axis; 0 when not even one fits.
-std::int32_t windows(std::int32_t size, const Layer& layer) {
-  const std::int32_t room = size + 2 * layer.padding - layer.kernel;
-  return room < 0 ? 0 : room / layer.stride + 1;
+std::size_t index(std::int32_t layer) {
+  return static_cast<std::size_t>(layer);
 }
 
-/// The output's shape from the input's. Returns what is wrong with it, or nothing.
-std::string infer_output(Layer& layer) {
-  const Shape& input = layer.input;
-  switch (layer.kind) {
-    case LayerKind::Convolution:
-    case LayerKind::MaxPool:
-      LOCKSTEP_CHECK(layer.kernel > 0 && layer.stride > 0 && layer.padding >= 0, layer.name);
-      if (layer.kind == LayerKind::MaxPool) layer.output.channels = input.channels;
-      if (layer.padding >= layer.kernel)
-        return "the padding (" + std::to_string(layer.padding) +
-               ") must be smaller than the kernel (" + std::to_string(layer.kernel) +
-               "), or windows would see nothing but zeros";
-      layer.output.height = windows(input.height, layer);
-      layer.output.width = windows(input.width, layer);
-      if (layer.output.height == 0 || layer.output.width == 0)
-        return "its " + std::to_string(layer.kernel) + "x" + std::to_string(layer.kernel) +
-               " window does not fit into its input of " + to_string(input) +
-               (layer.padding > 0 ? " with padding " + std::to_string(layer.padding) : "");
-      break;
-    case LayerKind::Dense:
-      layer.output.height = 1;
-      layer.output.width = 1;
-      break;
-    case LayerKind::Relu:
-      layer.output = input;
-      break;
+/// Says what each layer feeds into. Returns the first layer that feeds nothing.
+std::optional<Misfit> count_uses(const Network& network, std::vector<std::int32_t>& uses) {
+  uses.assign(network.layers.size(), 0);
+  for (const Layer& layer : network.layers) {
+    if (layer.from != kImages) ++uses[index(layer.from)];
+    if (layer.kind == LayerKind::Add && layer.with != kImages) ++uses[index(layer.with)];
   }
-  if (layer.output.elements() > kMaxElements)
-    return "its output of " + to_string(layer.output) + " has more than " +
-           std::to_string(kMaxElements) + " elements";
-  return {};
+  for (std::size_t i = 0; i + 1 < uses.size(); ++i)
+    if (uses[i] == 0) return Misfit{i, network.layers[i].name + ": no layer takes its output"};
+  return std::nullopt;
 }
 
-/// Weight and bias of a Convolution or Dense layer; `first` comes later. Returns what is wrong.
-std::string infer_parameters(Layer& layer) {
-  const std::int32_t outputs = layer.output.channels;
-  const auto inputs = static_cast<std::int32_t>(layer.input.elements());
-  std::uint64_t fan_in = 0;
-  std::vector<std::int32_t> shape;
+/// The shape and the gradient's need of what feeds layer `i` (or is added by it).
+std::string infer_input(const Network& network, std::size_t i, const std::vector<bool>& learns,
+                        Layer& layer) {
+  const auto shape_of = [&](std::int32_t l) {
+    return l == kImages ? network.input : network.layers[index(l)].output;
+  };
+  const auto earlier = [&](std::int32_t l) {
+    return l >= kImages && l < static_cast<std::int32_t>(i);
+  };
+  LOCKSTEP_CHECK(earlier(layer.from) && earlier(layer.with), layer.name);
+  layer.input = shape_of(layer.from);
+  layer.input_gradient = layer.from != kImages && learns[index(layer.from)];
+  if (layer.kind != LayerKind::Add || shape_of(layer.with) == layer.input) return {};
+  return "adds " + to_string(shape_of(layer.with)) + " to " + to_string(layer.input) +
+         ", expected the same shape";
+}
+
+/// Whether a layer of this kind can go on a stage that has come to `end`.
+bool can_join(const Layer& layer, const Stage& stage, const Layer& begin, const Layer& end) {
+  const bool multiplies = begin.kind == LayerKind::Convolution || begin.kind == LayerKind::Dense;
   switch (layer.kind) {
+    case LayerKind::Flatten:
+      return true;
+    case LayerKind::Add:
+      return end.kind == LayerKind::BatchNorm;
     case LayerKind::Relu:
+      return !stage.has_relu && ((multiplies && &begin == &end) ||
+                                 end.kind == LayerKind::BatchNorm || end.kind == LayerKind::Add);
     case LayerKind::MaxPool:
-      return {};
+      return begin.kind == LayerKind::Convolution &&
+             (&begin == &end || end.kind == LayerKind::Relu) && layer.padding == 0 &&
+             layer.stride >= layer.kernel;
     case LayerKind::Convolution:
-      fan_in = Shape{layer.kernel, layer.kernel, layer.input.channels}.elements();
-      shape = {layer.kernel, layer.kernel, layer.input.channels, outputs};
-      break;
     case LayerKind::Dense:
-      fan_in = layer.input.elements();
-      shape = {inputs, outputs};
-      break;
+    case LayerKind::BatchNorm:
+    case LayerKind::AveragePool:
+    case LayerKind::GlobalAveragePool:
+    case LayerKind::Dropout:
+      return false;
   }
-  const std::uint64_t count = fan_in * static_cast<std::uint64_t>(outputs);
-  if (count > kMaxParameters)
-    return "its " + std::to_string(count) + " weights are more than " +
-           std::to_string(kMaxParameters);
-  layer.parameters = {
-      {layer.name + ".weight", shape, 0, count, fan_in},
-      {layer.name + ".bias", {outputs}, 0, static_cast<std::uint64_t>(outputs), fan_in}};
-  return {};
+  return false;
 }
 
-/// FLOPs and bytes of one image (see Layer).
-void count_work(Layer& layer) {
-  constexpr std::uint64_t kFloat = 4;
-  const std::uint64_t input = kFloat * layer.input.elements();
-  const std::uint64_t output = kFloat * layer.output.elements();
-  const std::uint64_t input_gradient = layer.input_gradient ? input : 0;
-  layer.bytes_forward = input + output;
-  switch (layer.kind) {
-    case LayerKind::Convolution:
-    case LayerKind::Dense: {
-      const std::uint64_t outputs = layer.output.elements();
-      layer.flops_forward = 2 * layer.parameters.front().fan_in * outputs;
-      layer.flops_backward = (layer.input_gradient ? 2 : 1) * layer.flops_forward;
-      layer.bytes_backward = output + input + input_gradient;  // gradient, input → gradient
-      break;
+void infer_stages(Network& network, const std::vector<std::int32_t>& uses,
+                  const std::vector<bool>& learns) {
+  std::vector<std::int32_t> stage_of;  // by layer
+  const auto stage_at = [&](std::int32_t layer) {
+    return layer == kImages ? kImages : stage_of[index(layer)];
+  };
+  network.stages.clear();
+  network.sum_count = 0;
+  for (std::size_t i = 0; i < network.layers.size(); ++i) {
+    const Layer& layer = network.layers[i];
+    const auto number = static_cast<std::int32_t>(i);
+    const bool joins = i > 0 && layer.from == number - 1 && uses[i - 1] == 1 &&
+                       can_join(layer, network.stages.back(),
+                                network.first_layer(network.stages.back()), network.layers[i - 1]);
+    if (!joins) {
+      network.stages.push_back({.first = number,
+                                .input = stage_at(layer.from),
+                                .input_gradient = layer.input_gradient,
+                                .sums = network.sum_count});
+      if (layer.kind == LayerKind::BatchNorm)
+        network.sum_count += 4 * static_cast<std::uint64_t>(layer.output.channels);
     }
-    case LayerKind::Relu:     // gradient and sign of the output → gradient
-    case LayerKind::MaxPool:  // gradient and place of the maximum → gradient
-      layer.bytes_backward = layer.input_gradient ? 2 * output + input_gradient : 0;
-      break;
+    Stage& stage = network.stages.back();
+    stage.last = number;
+    stage_of.push_back(static_cast<std::int32_t>(network.stages.size() - 1));
+    stage.has_relu |= layer.kind == LayerKind::Relu;
+    if (layer.kind == LayerKind::Add) {
+      stage.adds = true;
+      stage.residual = stage_at(layer.with);
+      stage.residual_gradient = layer.with != kImages && learns[index(layer.with)];
+    }
   }
 }
 
-std::string default_name(LayerKind kind, std::array<int, 4>& counters) {
-  constexpr std::array<const char*, 4> kPrefix{"conv", "dense", "relu", "pool"};
-  const auto index = static_cast<std::size_t>(kind);
-  return kPrefix[index] + std::to_string(counters[index]);
+/// Last layer first (see Network).
+void place_parameters(Network& network) {
+  network.flat_count = 0;
+  for (auto layer = network.layers.rbegin(); layer != network.layers.rend(); ++layer)
+    for (Parameter& parameter : layer->parameters) {
+      parameter.first = network.flat_count;
+      network.flat_count += parameter.count;
+    }
 }
 
 }  // namespace
 
 std::optional<Misfit> infer(Network& network) {
   std::set<std::string> names;
-  std::array<int, 4> counters{};
-  Shape shape = network.input;
+  std::vector<bool> learns;  // by layer: whether its output depends on anything that is learnt
+  std::uint64_t flat_count = 0;
   network.parameter_count = 0;
   for (std::size_t i = 0; i < network.layers.size(); ++i) {
     Layer& layer = network.layers[i];
-    ++counters[static_cast<std::size_t>(layer.kind)];
-    if (layer.name.empty()) layer.name = default_name(layer.kind, counters);
     if (!names.insert(layer.name).second)
       return Misfit{i, layer.name + ": another layer has this name already"};
-    layer.input = shape;
-    layer.input_gradient = i > 0;
-    std::string problem = infer_output(layer);
-    if (problem.empty()) problem = infer_parameters(layer);
+    std::string problem = infer_input(network, i, learns, layer);
+    if (problem.empty()) problem = infer_layer(layer);
     if (!problem.empty()) return Misfit{i, layer.name + ": " + problem};
-    count_work(layer);
-    network.parameter_count += layer.parameter_count();
-    if (network.parameter_count > kMaxParameters)
-      return Misfit{i, layer.name + ": up to here the network has " +
-                           std::to_string(network.parameter_count) + " parameters, more than " +
-                           std::to_string(kMaxParameters)};
-    shape = layer.output;
+    for (const Parameter& parameter : layer.parameters)
+      network.parameter_count += parameter.learnt ? parameter.count : 0;
+    flat_count += layer.flat_count();
+    if (flat_count > kMaxParameters)
+      return Misfit{i, layer.name + ": up to here the network has " + std::to_string(flat_count) +
+                           " parameters, more than " + std::to_string(kMaxParameters)};
+    const bool with_learns = layer.with != kImages && learns[index(layer.with)];
+    learns.push_back(!layer.parameters.empty() || layer.input_gradient || with_learns);
   }
-  if (const Shape scores{1, 1, network.classes}; !network.layers.empty() && shape != scores)
+  std::vector<std::int32_t> uses;
+  if (auto misfit = count_uses(network, uses)) return misfit;
+  const Shape scores{1, 1, network.scores()};
+  if (const Layer& last = network.layers.back(); last.output != scores)
+    return Misfit{
+        network.layers.size() - 1,
+        last.name + ": as the last layer it must give " +
+            (network.loss == Loss::SigmoidCrossEntropy
+                 ? std::string("the one score of sigmoid cross-entropy")
+                 : "one score for each of the " + std::to_string(network.classes) + " classes") +
+            ", its output is " + to_string(last.output)};
+  if (network.flat_count = flat_count; flat_count == 0)
     return Misfit{network.layers.size() - 1, network.layers.back().name +
-                                                 ": as the last layer it must give one score for " +
-                                                 "each of the " + std::to_string(network.classes) +
-                                                 " classes, its output is " + to_string(shape)};
-  std::uint64_t first = 0;
-  for (auto layer = network.layers.rbegin(); layer != network.layers.rend(); ++layer)
-    for (Parameter& parameter : layer->parameters) {
-      parameter.first = first;
-      first += parameter.count;
-    }
+                                                 ": as no layer has parameters, there is nothing "
+                                                 "to train"};
+  place_parameters(network);
+  infer_stages(network, uses, learns);
   return std::nullopt;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A convolutional network as data: its layers, shapes, parameters, FLOPs and bytes. No arithmetic.
+// A convolutional network as data: layers, what feeds what, and which of them are carried out
+// together. No arithmetic.
 #pragma once
 
 #include <cstddef>
@@ -8,94 +9,84 @@
 #include <string>
 #include <vector>
 
+#include "models/network/layer.h"
+
 namespace lockstep::network {
 
-/// An activation of one image: height × width × channels. After flatten: 1 × 1 × features.
-struct Shape {
-  std::int32_t height = 0;
-  std::int32_t width = 0;
-  std::int32_t channels = 0;
-
-  std::uint64_t elements() const {
-    return static_cast<std::uint64_t>(height) * static_cast<std::uint64_t>(width) *
-           static_cast<std::uint64_t>(channels);
-  }
-  friend bool operator==(const Shape&, const Shape&) = default;
+enum class Loss : std::uint8_t {
+  SoftmaxCrossEntropy,  // of one score per class
+  SigmoidCrossEntropy,  // binary: of one score; class 1 where it is positive
 };
 
-/// "28x28x1": height × width × channels.
-std::string to_string(const Shape& shape);
+/// The word in JSON: "softmax-cross-entropy", "sigmoid-cross-entropy".
+const char* to_string(Loss loss);
 
-enum class LayerKind : std::uint8_t { Convolution, Dense, Relu, MaxPool };
+/// Layers `first` … `last`, which are carried out together, as one row of the work table in each
+/// direction: what one of them leaves, the next one takes up while it is still near. Each but the
+/// first is fed by the one before, which feeds nothing else. They are
+///   a convolution, then ReLU, then a max-pool whose windows don't overlap, as far as there;
+///   a dense layer, then ReLU;
+///   a batch normalisation, then an addition, then ReLU; an addition, then ReLU;
+///   or any layer alone; and a flatten behind, which moves nothing.
+/// So only the first layer can have parameters, and only an addition takes in a second output.
+struct Stage {
+  std::int32_t first = 0;
+  std::int32_t last = 0;
+  std::int32_t input = kImages;     // the stage that feeds it
+  std::int32_t residual = kImages;  // with an addition: the stage whose output it adds
+  bool adds = false;
+  bool has_relu = false;
+  bool input_gradient = false;     // where something that is learnt depends on it
+  bool residual_gradient = false;  // likewise
+  /// Where its sums begin among all sums that batch normalisation takes: two per channel forward,
+  /// then two per channel backward. Only with a BatchNorm.
+  std::uint64_t sums = 0;
 
-/// The kind's word in JSON and in messages: "convolution", "dense", "relu", "max-pool".
-const char* to_string(LayerKind kind);
-
-/// One learnt tensor of a layer, and where it lies in the flat parameter and gradient buffers.
-/// The output channel is the last, fastest axis: with activations in channels-last order neither
-/// the forward pass nor the gradient of the weights has to transpose anything.
-struct Parameter {
-  std::string name;                 // "conv1.weight"
-  std::vector<std::int32_t> shape;  // Convolution: kernel × kernel × in × out; Dense: in × out
-  std::uint64_t first = 0;          // index of its first element in the flat buffers
-  std::uint64_t count = 0;          // product of `shape`
-  std::uint64_t fan_in = 0;         // inputs of one output: what the initial values are scaled by
-
-  friend bool operator==(const Parameter&, const Parameter&) = default;
+  friend bool operator==(const Stage&, const Stage&) = default;
 };
 
-struct Layer {
-  LayerKind kind = LayerKind::Relu;
-  std::string name;          // unique in the network; "conv1" unless the file names it
-  std::int32_t kernel = 0;   // Convolution, MaxPool: a kernel × kernel window
-  std::int32_t stride = 1;   // Convolution, MaxPool
-  std::int32_t padding = 0;  // Convolution: rows and columns of zeros at each edge
-  Shape input;
-  Shape output;
-  bool input_gradient = true;  // false for the first layer: nobody needs the images' gradient
-  std::vector<Parameter> parameters;  // weight, then bias; empty for ReLU and pooling
-
-  /// FLOPs of one image; a multiply-add is two, and comparisons and the bias are not counted. The
-  /// backward pass of a layer with parameters needs twice the forward's (gradients of the input
-  /// and of the weights); the first layer only half of that.
-  std::uint64_t flops_forward = 0;
-  std::uint64_t flops_backward = 0;
-  /// Bytes one image moves between cache and memory at the least: activations (forward) and
-  /// activations and their gradients (backward) that are read and written, 4 bytes each.
-  std::uint64_t bytes_forward = 0;
-  std::uint64_t bytes_backward = 0;
-
-  std::uint64_t parameter_count() const;
-  /// The layer without its name: two layers with one signature do the same arithmetic, so that
-  /// they cost the same. "conv 3x3/1+0 26x26x32 -> 24x24x64"; the first layer ends in ", first".
-  std::string signature() const;
-
-  friend bool operator==(const Layer&, const Layer&) = default;
-};
-
-/// A classifier: layers in order, softmax cross-entropy over `classes` at the end.
+/// A classifier: layers, each fed by earlier ones, and a loss at the end.
 ///
 /// The flat parameter and gradient buffers hold the *last* layer first, so that gradients that are
-/// ready early lie together at the front, and a bucket is one contiguous slice. Within a layer:
-/// weight, then bias.
+/// ready early lie together at the front, and a bucket is one contiguous slice. Within a layer: in
+/// the order of Layer::parameters.
 struct Network {
   std::string name;
   Shape input;
   std::int32_t classes = 0;
+  Loss loss = Loss::SoftmaxCrossEntropy;
   std::vector<Layer> layers;
-  std::uint64_t parameter_count = 0;
+  std::vector<Stage> stages;
+  std::uint64_t parameter_count = 0;  // learnt
+  std::uint64_t flat_count = 0;       // elements of the flat buffers: also what is only tracked
+  std::uint64_t sum_count = 0;        // of all sums that batch normalisation takes
 
   std::uint64_t flops_forward() const;   // of one image
   std::uint64_t flops_backward() const;  // of one image
 
+  std::int32_t scores() const { return loss == Loss::SigmoidCrossEntropy ? 1 : classes; }
+  const Layer& first_layer(const Stage& stage) const {
+    return layers[static_cast<std::size_t>(stage.first)];
+  }
+  const Layer& last_layer(const Stage& stage) const {
+    return layers[static_cast<std::size_t>(stage.last)];
+  }
+  /// The stage's max-pool behind a convolution, or null.
+  const Layer* fused_pool(const Stage& stage) const;
+  bool normalises(const Stage& stage) const {
+    return first_layer(stage).kind == LayerKind::BatchNorm;
+  }
+  /// Whether the backward pass has anything to do in it.
+  bool has_backward(const Stage& stage) const {
+    return stage.input_gradient || stage.residual_gradient ||
+           !first_layer(stage).parameters.empty();
+  }
+  /// Signatures of its layers, e.g. "conv 3x3/1+0 26x26x32 -> 24x24x64, relu, max-pool 2x2/2":
+  /// stages with one signature cost the same. Ends in ", first" without a gradient of the input.
+  std::string signature(const Stage& stage) const;
+
   friend bool operator==(const Network&, const Network&) = default;
 };
-
-/// Bounds that keep every product of sizes within 64 bits and every index within 32.
-inline constexpr std::int32_t kMaxSize = 65'536;  // height, width, channels, features, stride
-inline constexpr std::int32_t kMaxKernel = 255;
-inline constexpr std::uint64_t kMaxElements = 1u << 28;  // of one activation of one image
-inline constexpr std::uint64_t kMaxParameters = (1u << 31) - 1;
 
 /// Why layer `layer` cannot stand where it stands.
 struct Misfit {
@@ -103,10 +94,10 @@ struct Misfit {
   std::string explanation;  // begins with the layer's name
 };
 
-/// Infers everything that follows from what a file says, which is: the network's name, input and
-/// classes, and of each layer kind, kernel, stride, padding, `output.channels` (Convolution,
-/// Dense), and `name` unless it is to be made up ("conv1", "relu1", "pool1", "dense1", counted per
-/// kind). Returns the first misfit, and then the network is only partly filled.
+/// Infers everything that follows from what a file says, which is: the network's name, input,
+/// classes and loss, and of each layer name, kind, from, with, kernel, stride, padding, groups,
+/// bias, rate and `output.channels` (Convolution, Dense). Returns the first misfit, and then the
+/// network is only partly filled.
 std::optional<Misfit> infer(Network& network);
 
 /// Reads a network from JSON text (format: models/network/README.md). `where` names the file in

@@ -6,23 +6,36 @@
 #include <cstdint>
 #include <vector>
 
+#include "models/network/network.h"
+
 namespace lockstep::network {
 
 enum class WorkKind : std::uint8_t {
-  Input,     // load the images and labels of the rank's share of the *next* iteration's batch
-  Forward,   // layer `layer`, from its input to its output activations
-  Loss,      // softmax cross-entropy: loss and gradient of the last activations
-  Backward,  // layer `layer`: gradients of its parameters and (unless it is first) its input
-  Update,    // optimizer step on `count` parameters from `first` of the flat buffers
+  Input,         // load the images and labels of the rank's share of the *next* iteration's batch
+  Sums,          // batch normalisation: the sums over its input that its mean and variance need
+  Forward,       // stage `stage`, from its input to its output activations
+  Loss,          // loss and gradient of the last activations
+  GradientSums,  // batch normalisation: the sums over the gradient that its backward pass needs
+  Backward,      // stage `stage`: gradients of its parameters and (unless it is first) its input
+  Update,        // optimizer step on `count` elements from `first` of the flat buffers
 };
 
 struct Work {
   WorkKind kind = WorkKind::Input;
-  std::int32_t layer = -1;  // Forward, Backward: index into Network::layers
-  std::uint64_t first = 0;  // Update: first parameter
-  std::uint64_t count = 0;  // Update: number of parameters
+  std::int32_t stage = -1;  // Sums … Backward: index into Network::stages
+  std::uint64_t first = 0;  // Update: first element
+  std::uint64_t count = 0;  // Update: number of elements
 };
 
 using WorkTable = std::vector<Work>;
+
+/// What a row does to one unit (an image; for Update a parameter), and once: the least there is to
+/// do. A multiply-add is two FLOPs; bytes move between cache and memory.
+struct Quantities {
+  double flops_per_unit = 0;
+  double bytes_per_unit = 0;
+  double bytes_fixed = 0;  // parameters and their gradients
+};
+Quantities quantities(const Work& work, const Network& network);
 
 }  // namespace lockstep::network

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/training/iteration.h"
 
+#include <utility>
+
 #include "models/base/errors.h"
 
 namespace lockstep::training {
@@ -9,6 +11,7 @@ namespace {
 
 using network::Layer;
 using network::Network;
+using network::Stage;
 using network::Work;
 using network::WorkKind;
 using schedule::After;
@@ -22,166 +25,264 @@ using schedule::Verb;
 /// The layer's parameters in the flat buffers; empty if it has none.
 Slice slice_of(const Layer& layer, std::uint32_t buffer) {
   if (layer.parameters.empty()) return {buffer, 0, 0};
-  return {buffer, layer.parameters.front().first, layer.parameter_count()};
+  return {buffer, layer.parameters.front().first, layer.flat_count()};
 }
 
-std::int32_t lowest_learnt_layer(const Network& network) {
-  std::int32_t layer = 0;
-  while (network.layers[static_cast<std::size_t>(layer)].parameters.empty())
-    ++layer;
-  return layer;
-}
-
-/// The chain input | forward … loss … backward, the same on every rank.
+/// The chain input | forward … loss … backward, the same on every rank: runs of computations with
+/// the all-reduce of a batch normalisation's sums between each two.
 struct Chain {
-  std::vector<Step> steps;
-  std::vector<StepIndex> backward_of;  // by layer: its backward step
-
-  Step& add(network::WorkTable& works, const Work& work, Lane lane) {
-    works.push_back(work);
-    Step step{
-        .verb = Verb::Compute, .lane = lane, .target = static_cast<std::int32_t>(works.size() - 1)};
-    steps.push_back(step);
-    return steps.back();
-  }
+  std::vector<std::vector<Step>> runs;
+  std::vector<Slice> sums;         // behind each run but the last
+  std::vector<After> backward_of;  // by stage: its backward step
 };
 
-Chain make_chain(const Network& network, network::WorkTable& works) {
-  const auto layers = static_cast<std::int32_t>(network.layers.size());
-  Chain chain;
-  chain.backward_of.resize(network.layers.size());
-  chain.add(works, {.kind = WorkKind::Input}, Lane::Input);
-  StepIndex previous = 0;
-  const auto then = [&](const Work& work) -> Step& {
-    Step& step = chain.add(works, work, Lane::Compute);
-    if (previous > 0) step.wait_for(previous);
-    previous = static_cast<StepIndex>(chain.steps.size() - 1);
-    return step;
-  };
-  for (std::int32_t l = 0; l < layers; ++l)
-    then({.kind = WorkKind::Forward, .layer = l}).from =
-        slice_of(network.layers[static_cast<std::size_t>(l)], kParameters);
-  then({.kind = WorkKind::Loss});
-  for (std::int32_t l = layers - 1; l >= lowest_learnt_layer(network); --l) {
-    const auto index = static_cast<std::size_t>(l);
-    Step& step = then({.kind = WorkKind::Backward, .layer = l});
-    step.from = slice_of(network.layers[index], kParameters);
-    step.into = slice_of(network.layers[index], kGradients);
-    chain.backward_of[index] = previous;
-  }
-  return chain;
+/// Fragments alternate between the runs of the chain and the all-reduces of sums.
+std::uint32_t fragment_of_run(std::size_t run) {
+  return static_cast<std::uint32_t>(2 * run);
 }
 
-Fragment all_reduce_fragment(const Job& job, const Iteration& iteration, const Chain& chain,
-                             std::size_t index, Slice scratch,
-                             const std::vector<std::int32_t>& groups) {
-  const Bucket& bucket = iteration.buckets[index];
-  const auto in_flight = static_cast<std::size_t>(job.buckets_in_flight);
-  const collectives::Operation all_reduce{
-      .ranks = job.ranks,
-      .data = {kGradients, bucket.first, bucket.count},
-      .scratch = scratch,
-      .stream = static_cast<std::uint8_t>(index % in_flight * streams_of(job.algorithm)),
-      .segment_elements = job.segment_bytes / bytes_of(schedule::ElementType::Float32),
-      .groups = groups,
-      .servers = job.servers};
-  Fragment fragment;
-  fragment.name = "all-reduce " + std::to_string(index);
-  fragment.bucket = static_cast<std::int32_t>(index);
-  fragment.steps = make_steps(job.algorithm, all_reduce);
-  const auto ready_layer = static_cast<std::size_t>(
-      job.overlap ? bucket.first_layer : iteration.buckets.back().first_layer);
-  fragment.after.push_back({0, chain.backward_of[ready_layer]});
-  // Fragment 0 is the chain, fragment 1 + i the all-reduce of bucket i.
-  if (index >= in_flight)
-    fragment.after.push_back({static_cast<std::uint32_t>(1 + index - in_flight), After::kWhole});
-  return fragment;
-}
+class ChainBuilder {
+ public:
+  ChainBuilder(const Network& network, bool synchronises, network::WorkTable& works)
+      : network_(network), synchronises_(synchronises), works_(works) {
+    chain_.runs.emplace_back();
+    chain_.backward_of.resize(network.stages.size());
+    add({.kind = WorkKind::Input}, Lane::Input);
+  }
+
+  Chain build() && {
+    const auto stages = static_cast<std::int32_t>(network_.stages.size());
+    for (std::int32_t s = 0; s < stages; ++s) {
+      const Stage& stage = network_.stages[static_cast<std::size_t>(s)];
+      const Slice sums = take_sums(WorkKind::Sums, s, stage.sums);
+      Step& step = then({.kind = WorkKind::Forward, .stage = s});
+      step.from = sums.count > 0 ? sums : parameters(stage);
+    }
+    then({.kind = WorkKind::Loss});
+    for (std::int32_t s = stages - 1; s >= 0; --s) {
+      const Stage& stage = network_.stages[static_cast<std::size_t>(s)];
+      if (!network_.has_backward(stage)) continue;
+      const Slice sums = take_sums(WorkKind::GradientSums, s, stage.sums + sums_of(stage));
+      Step& step = then({.kind = WorkKind::Backward, .stage = s});
+      step.from = sums.count > 0 ? sums : parameters(stage);
+      step.into = slice_of(network_.first_layer(stage), kGradients);
+      chain_.backward_of[static_cast<std::size_t>(s)] = {
+          fragment_of_run(chain_.runs.size() - 1),
+          static_cast<StepIndex>(chain_.runs.back().size() - 1)};
+    }
+    return std::move(chain_);
+  }
+
+ private:
+  Slice parameters(const Stage& stage) const {
+    return slice_of(network_.first_layer(stage), kParameters);
+  }
+  std::uint64_t sums_of(const Stage& stage) const {
+    return 2 * static_cast<std::uint64_t>(network_.first_layer(stage).output.channels);
+  }
+
+  Step& add(const Work& work, Lane lane) {
+    works_.push_back(work);
+    chain_.runs.back().push_back({.verb = Verb::Compute,
+                                  .lane = lane,
+                                  .target = static_cast<std::int32_t>(works_.size() - 1)});
+    return chain_.runs.back().back();
+  }
+
+  /// After the computation before; the first one of a run, after the all-reduce before the run.
+  Step& then(const Work& work) {
+    const bool first = chain_.runs.back().empty() || chain_.runs.back().back().lane == Lane::Input;
+    const auto previous = static_cast<StepIndex>(chain_.runs.back().size()) - 1;
+    Step& step = add(work, Lane::Compute);
+    if (!first) step.wait_for(previous);
+    return step;
+  }
+
+  /// The sums that a batch normalisation needs, and where they come out if all ranks' are added.
+  Slice take_sums(WorkKind kind, std::int32_t s, std::uint64_t first) {
+    const Stage& stage = network_.stages[static_cast<std::size_t>(s)];
+    if (!network_.normalises(stage)) return {};
+    Step& step = then({.kind = kind, .stage = s});
+    step.from = parameters(stage);
+    if (!synchronises_) return {};
+    step.into = {kSums, first, sums_of(stage)};
+    chain_.sums.push_back(step.into);
+    chain_.runs.emplace_back();
+    return chain_.sums.back();
+  }
+
+  const Network& network_;
+  bool synchronises_;
+  network::WorkTable& works_;
+  Chain chain_;
+};
+
+/// The parts of an iteration that are made one after the other.
+class IterationBuilder {
+ public:
+  IterationBuilder(const Job& job, const Network& network, const std::vector<std::int32_t>& groups)
+      : job_(job), network_(network), groups_(groups) {
+    iteration_.buckets = make_buckets(network, job.bucket_bytes);
+    iteration_.schedule.name = "iteration of " + network.name;
+    iteration_.schedule.ranks = job.ranks;
+  }
+
+  Iteration build() && {
+    const bool synchronises = job_.batch_norm == BatchNorm::Synchronised && job_.ranks > 1;
+    const Chain chain = ChainBuilder(network_, synchronises, iteration_.works).build();
+    for (std::size_t run = 0; run < chain.runs.size(); ++run)
+      add_run(chain, run);
+    const auto first_bucket = static_cast<std::uint32_t>(iteration_.schedule.fragments.size());
+    for (std::size_t b = 0; b < iteration_.buckets.size(); ++b)
+      add_bucket(chain, b, first_bucket);
+    for (std::size_t b = 0; b < iteration_.buckets.size(); ++b)
+      add_update(b, first_bucket + static_cast<std::uint32_t>(b));
+    iteration_.schedule.buffers = {{.name = "gradients", .count = network_.flat_count},
+                                   {.name = "parameters", .count = network_.flat_count},
+                                   {.name = "scratch", .count = scratch_}};
+    if (synchronises)
+      iteration_.schedule.buffers.push_back({.name = "sums", .count = network_.sum_count});
+    return std::move(iteration_);
+  }
+
+ private:
+  void add_run(const Chain& chain, std::size_t run) {
+    const std::uint32_t number = fragment_of_run(run);
+    Fragment fragment = listed("compute", -1, chain.runs[run]);
+    if (chain.runs.size() > 1) fragment.name += " " + std::to_string(run);
+    if (run > 0) fragment.after = {{number - 1, After::kWhole}};
+    iteration_.schedule.fragments.push_back(fragment);
+    if (run == chain.sums.size()) return;
+    // Behind the buckets' streams there are others: sums never wait behind a bucket. Nor do they
+    // wait for the input, which is in the first run, but only for the run's last step.
+    const auto last = static_cast<StepIndex>(chain.runs[run].size() - 1);
+    iteration_.schedule.fragments.push_back(
+        all_reduce("all-reduce sums " + std::to_string(run), -1, chain.sums[run],
+                   static_cast<std::size_t>(job_.buckets_in_flight), {{number, last}}));
+  }
+
+  void add_bucket(const Chain& chain, std::size_t index, std::uint32_t first_bucket) {
+    const Bucket& bucket = iteration_.buckets[index];
+    const auto in_flight = static_cast<std::size_t>(job_.buckets_in_flight);
+    const auto ready_stage = static_cast<std::size_t>(
+        job_.overlap ? bucket.first_stage : iteration_.buckets.back().first_stage);
+    std::vector<After> after{chain.backward_of[ready_stage]};
+    if (index >= in_flight)
+      after.push_back(
+          {first_bucket + static_cast<std::uint32_t>(index - in_flight), After::kWhole});
+    iteration_.schedule.fragments.push_back(
+        all_reduce("all-reduce " + std::to_string(index), static_cast<std::int32_t>(index),
+                   {kGradients, bucket.first, bucket.count}, index % in_flight, after));
+  }
+
+  void add_update(std::size_t index, std::uint32_t after) {
+    const Bucket& bucket = iteration_.buckets[index];
+    iteration_.works.push_back(
+        {.kind = WorkKind::Update, .first = bucket.first, .count = bucket.count});
+    const Step step{.verb = Verb::Compute,
+                    .lane = Lane::Compute,
+                    .target = static_cast<std::int32_t>(iteration_.works.size() - 1),
+                    .from = {kGradients, bucket.first, bucket.count},
+                    .into = {kParameters, bucket.first, bucket.count}};
+    Fragment fragment =
+        listed("update " + std::to_string(index), static_cast<std::int32_t>(index), {step});
+    fragment.after = {{after, After::kWhole}};
+    iteration_.schedule.fragments.push_back(fragment);
+  }
+
+  static Fragment listed(const std::string& name, std::int32_t bucket,
+                         const std::vector<Step>& steps) {
+    return {.name = name,
+            .bucket = bucket,
+            .steps = std::make_shared<schedule::StepList>(std::vector<std::vector<Step>>{steps}),
+            .after = {}};
+  }
+
+  /// `place` among those that may be under way at one time: each has streams of its own.
+  Fragment all_reduce(const std::string& name, std::int32_t bucket, const Slice& data,
+                      std::size_t place, const std::vector<After>& after) {
+    const std::uint64_t need = collectives::scratch_elements(job_.algorithm, data.count);
+    const collectives::Operation all_reduce{
+        .ranks = job_.ranks,
+        .data = data,
+        .scratch = {kScratch, scratch_, need},
+        .stream = static_cast<std::uint8_t>(place * streams_of(job_.algorithm)),
+        .segment_elements = job_.segment_bytes / bytes_of(schedule::ElementType::Float32),
+        .groups = {}};
+    scratch_ += need;
+    return {.name = name,
+            .bucket = bucket,
+            .steps = make_steps(job_.algorithm, all_reduce),
+            .after = after};
+  }
+
+  const Job& job_;
+  const Network& network_;
+  const std::vector<std::int32_t>& groups_;
+  Iteration iteration_;
+  std::uint64_t scratch_ = 0;
+};
 
 }  // namespace
 
 std::vector<Bucket> make_buckets(const Network& network, std::uint64_t bucket_bytes) {
   std::vector<Bucket> buckets;
   bool open = false;
-  for (auto l = static_cast<std::int32_t>(network.layers.size()) - 1; l >= 0; --l) {
-    const Slice slice = slice_of(network.layers[static_cast<std::size_t>(l)], kGradients);
+  for (auto s = static_cast<std::int32_t>(network.stages.size()) - 1; s >= 0; --s) {
+    const Stage& stage = network.stages[static_cast<std::size_t>(s)];
+    const Slice slice = slice_of(network.first_layer(stage), kGradients);
     if (slice.count == 0) continue;
-    if (!open) buckets.push_back({.last_layer = l, .first = slice.first});
+    if (!open) buckets.push_back({.last_stage = s, .first = slice.first});
     Bucket& bucket = buckets.back();
     LOCKSTEP_CHECK(slice.first == bucket.first + bucket.count, "gradients are not contiguous");
-    bucket.first_layer = l;
+    bucket.first_stage = s;
     bucket.count += slice.count;
     open = bucket.count * bytes_of(schedule::ElementType::Float32) < bucket_bytes;
   }
   return buckets;
 }
 
-schedule::Contract Iteration::contract() const {
-  return {.buffer = kGradients,
-          .holds_contributions_at_start = false,
-          .slice = {kGradients, 0, schedule.buffers[kGradients].count}};
+std::vector<schedule::Contract> Iteration::contracts() const {
+  std::vector<schedule::Contract> contracts;
+  for (const std::uint32_t buffer : {kGradients, kSums})
+    if (buffer < schedule.buffers.size())
+      contracts.push_back({.buffer = buffer,
+                           .holds_contributions_at_start = false,
+                           .slice = {buffer, 0, schedule.buffers[buffer].count}});
+  return contracts;
 }
 
 Iteration make_iteration(const Job& job, const Network& network,
                          const std::vector<std::int32_t>& groups) {
-  Iteration iteration;
-  iteration.buckets = make_buckets(network, job.bucket_bytes);
-  const Chain chain = make_chain(network, iteration.works);
-
-  schedule::Schedule& schedule = iteration.schedule;
-  schedule.name = "iteration of " + network.name;
-  schedule.ranks = job.ranks;
-  schedule.fragments.push_back(
-      {.name = "compute",
-       .bucket = -1,
-       .steps = std::make_shared<schedule::StepList>(std::vector<std::vector<Step>>{chain.steps}),
-       .after = {}});
-  std::uint64_t scratch = 0;
-  for (std::size_t b = 0; b < iteration.buckets.size(); ++b) {
-    const std::uint64_t need =
-        collectives::scratch_elements(job.algorithm, iteration.buckets[b].count);
-    schedule.fragments.push_back(
-        all_reduce_fragment(job, iteration, chain, b, {kScratch, scratch, need}, groups));
-    scratch += need;
-  }
-  for (std::size_t b = 0; b < iteration.buckets.size(); ++b) {
-    const Bucket& bucket = iteration.buckets[b];
-    Chain update;
-    Step& step = update.add(
-        iteration.works, {.kind = WorkKind::Update, .first = bucket.first, .count = bucket.count},
-        Lane::Compute);
-    step.from = {kGradients, bucket.first, bucket.count};
-    step.into = {kParameters, bucket.first, bucket.count};
-    schedule.fragments.push_back({.name = "update " + std::to_string(b),
-                                  .bucket = static_cast<std::int32_t>(b),
-                                  .steps = std::make_shared<schedule::StepList>(
-                                      std::vector<std::vector<Step>>{update.steps}),
-                                  .after = {{static_cast<std::uint32_t>(1 + b), After::kWhole}}});
-  }
-  schedule.buffers = {{.name = "gradients", .count = network.parameter_count},
-                      {.name = "parameters", .count = network.parameter_count},
-                      {.name = "scratch", .count = scratch}};
-  return iteration;
+  return IterationBuilder(job, network, groups).build();
 }
 
 std::vector<std::string> work_names(const Iteration& iteration, const Network& network) {
   std::vector<std::string> names;
   std::size_t updates = 0;
   for (const Work& work : iteration.works) {
-    const std::string layer =
-        work.layer >= 0 ? network.layers[static_cast<std::size_t>(work.layer)].name : "";
+    const std::string stage =
+        work.stage >= 0
+            ? network.first_layer(network.stages[static_cast<std::size_t>(work.stage)]).name
+            : "";
     switch (work.kind) {
       case WorkKind::Input:
         names.push_back("input");
         break;
+      case WorkKind::Sums:
+        names.push_back("sums " + stage);
+        break;
       case WorkKind::Forward:
-        names.push_back("forward " + layer);
+        names.push_back("forward " + stage);
         break;
       case WorkKind::Loss:
         names.push_back("loss");
         break;
+      case WorkKind::GradientSums:
+        names.push_back("gradient sums " + stage);
+        break;
       case WorkKind::Backward:
-        names.push_back("backward " + layer);
+        names.push_back("backward " + stage);
         break;
       case WorkKind::Update:
         names.push_back("update " + std::to_string(updates++));

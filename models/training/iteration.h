@@ -15,38 +15,41 @@
 
 namespace lockstep::training {
 
-/// Gradients that are reduced together: those of the consecutive layers first_layer … last_layer,
+/// Gradients that are reduced together: those of the consecutive stages first_stage … last_stage,
 /// one slice of the flat buffers (which hold the last layer first).
 struct Bucket {
-  std::int32_t first_layer = 0;
-  std::int32_t last_layer = 0;
+  std::int32_t first_stage = 0;
+  std::int32_t last_stage = 0;
   std::uint64_t first = 0;
   std::uint64_t count = 0;
 };
 
-/// In the order in which the backward pass completes them. A bucket is closed by the layer with
-/// which it reaches `bucket_bytes`; layers are not split.
+/// In the order in which the backward pass completes them. A bucket is closed by the stage with
+/// which it reaches `bucket_bytes`; stages are not split.
 std::vector<Bucket> make_buckets(const network::Network& network, std::uint64_t bucket_bytes);
 
 /// The buffers of an iteration's schedule, by number.
 inline constexpr std::uint32_t kGradients = 0;
 inline constexpr std::uint32_t kParameters = 1;
 inline constexpr std::uint32_t kScratch = 2;
+inline constexpr std::uint32_t kSums = 3;  // only if batch normalisation is synchronised
 
 struct Iteration {
   schedule::Schedule schedule;
   network::WorkTable works;
   std::vector<Bucket> buckets;
 
-  /// What verify() has to prove: an update reads gradients that hold every rank's once.
-  schedule::Contract contract() const;
+  /// What verify() has to prove, of one buffer each: an update reads gradients that hold every
+  /// rank's once; and so, when batch normalisation is synchronised, do the sums that it uses.
+  std::vector<schedule::Contract> contracts() const;
 };
 
 /// The iteration of a job. The images of the next iteration are loaded while this one runs (input
 /// lane). With `overlap` a bucket's all-reduce starts as soon as its gradients are there, otherwise
-/// when the backward pass is over; `buckets_in_flight` at a time, each on
-/// streams of its own, of which there are 256. `groups` is the group of each
-/// rank, for the hierarchical algorithm; empty = one group.
+/// when the backward pass is over; `buckets_in_flight` at a time, each on streams of its own, of
+/// which there are 256. When batch normalisation is synchronised, the ranks' sums are added where
+/// they are needed, forward and backward, on one operation's streams more. `groups` is the group of
+/// each rank, for the hierarchical algorithm; empty = one group.
 Iteration make_iteration(const Job& job, const network::Network& network,
                          const std::vector<std::int32_t>& groups = {});
 

@@ -14,6 +14,10 @@
 
 namespace lockstep::training {
 
+/// Over which images batch normalisation takes mean and variance: the rank's share of the batch, or
+/// all of it (then the ranks' sums are added for every such layer, forward and backward).
+enum class BatchNorm : std::uint8_t { PerRank, Synchronised };
+
 enum class Fidelity : std::uint8_t { Ideal, Flow };
 
 struct Job {
@@ -32,6 +36,8 @@ struct Job {
   topology::GroupBy group_by;               // of the hierarchical algorithm
   std::int32_t servers = 0;                 // of the parameter server; 0 = all ranks
   IntraHost intra_host = IntraHost::Tcp;    // between ranks of one host
+
+  BatchNorm batch_norm = BatchNorm::PerRank;
 
   double learning_rate = 0.05;
   double momentum = 0.9;

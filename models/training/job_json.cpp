@@ -24,6 +24,16 @@ std::string name_of(const topology::GroupBy& by) {
   return "";
 }
 
+std::string name_of(BatchNorm batch_norm) {
+  switch (batch_norm) {
+    case BatchNorm::PerRank:
+      return "per-rank";
+    case BatchNorm::Synchronised:
+      return "synchronised";
+  }
+  return "";
+}
+
 std::string name_of(Fidelity fidelity) {
   switch (fidelity) {
     case Fidelity::Ideal:
@@ -104,7 +114,7 @@ struct Field {
   void (*read)(Job& job, const Json& value, Where where);
 };
 
-constexpr std::array<Field, 20> kFields{{
+constexpr std::array<Field, 21> kFields{{
     {"network", [](const Job& job) { return Json(job.network); },
      [](Job& job, const Json& value, Where where) { job.network = text_of(value, where); }},
     {"ranks", [](const Job& job) { return Json(job.ranks); },
@@ -169,6 +179,11 @@ constexpr std::array<Field, 20> kFields{{
     {"intra_host", [](const Job& job) { return Json(name_of(job.intra_host)); },
      [](Job& job, const Json& value, Where where) {
        job.intra_host = parse_intra_host(text_of(value, where), where);
+     }},
+    {"batch_norm", [](const Job& job) { return Json(name_of(job.batch_norm)); },
+     [](Job& job, const Json& value, Where where) {
+       using enum BatchNorm;
+       job.batch_norm = one_of(std::array{PerRank, Synchronised}, value, where);
      }},
     {"learning_rate", [](const Job& job) { return Json(job.learning_rate); },
      [](Job& job, const Json& value, Where where) {

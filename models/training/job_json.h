@@ -25,6 +25,8 @@ void set_field(Job& job, const std::string& key, const std::string& value,
 
 /// "host", "rack", "4".
 std::string name_of(const topology::GroupBy& by);
+/// "per-rank", "synchronised".
+std::string name_of(BatchNorm batch_norm);
 /// "ideal", "flow".
 std::string name_of(Fidelity fidelity);
 

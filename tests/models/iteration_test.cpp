@@ -18,9 +18,9 @@ network::Network fashion_cnn() {
 
 std::string proof_of(const training::Iteration& iteration) {
   std::string text;
-  for (const schedule::Violation& violation :
-       schedule::verify(iteration.schedule, iteration.contract()))
-    text += violation.message + "\n";
+  for (const schedule::Contract& contract : iteration.contracts())
+    for (const schedule::Violation& violation : schedule::verify(iteration.schedule, contract))
+      text += violation.message + "\n";
   return text;
 }
 
@@ -77,6 +77,73 @@ TEST_CASE("iteration: an all-reduce that starts before its gradients are there i
   training::Iteration iteration = training::make_iteration(job, fashion_cnn());
   iteration.schedule.fragments[1].after = {};
   CHECK(proof_of(iteration).find("all-reduce 0") != std::string::npos);
+}
+
+namespace {
+
+/// Convolution, batch normalisation, ReLU; a residual of the three; dense.
+network::Network normalised_cnn() {
+  return network::parse_network(
+      R"({"name":"n","input":{"height":8,"width":8,"channels":2},"classes":3,"layers":[
+        {"kind":"convolution","channels":4,"kernel":3,"padding":1},{"kind":"batch-norm"},
+        {"kind":"relu","name":"in"},
+        {"kind":"convolution","channels":4,"kernel":3,"padding":1},{"kind":"batch-norm"},
+        {"kind":"add","with":"in"},{"kind":"relu"},{"kind":"dense","features":3}]})",
+      "n.json");
+}
+
+}  // namespace
+
+TEST_CASE("iteration: with synchronised normalisation proven too, its sums included") {
+  const network::Network network = normalised_cnn();
+  for (const collectives::Algorithm algorithm : collectives::all_algorithms())
+    for (const std::int32_t ranks : {1, 2, 3, 5, 8})
+      for (const bool overlap : {true, false}) {
+        Job job;
+        job.ranks = ranks;
+        job.algorithm = algorithm;
+        job.overlap = overlap;
+        job.bucket_bytes = 1;
+        job.batch_norm = training::BatchNorm::Synchronised;
+        CAPTURE(collectives::name_of(algorithm), ranks, overlap);
+        const training::Iteration iteration = training::make_iteration(job, network);
+        CHECK(iteration.contracts().size() == (ranks > 1 ? 2 : 1));
+        CHECK(proof_of(iteration) == "");
+      }
+}
+
+TEST_CASE("iteration: a normalisation that does not wait for the ranks' sums is found out") {
+  Job job;
+  job.ranks = 3;
+  job.batch_norm = training::BatchNorm::Synchronised;
+  training::Iteration iteration = training::make_iteration(job, normalised_cnn());
+  // Fragments: compute 0, all-reduce sums 0, compute 1, …
+  REQUIRE(iteration.schedule.fragments[2].name == "compute 1");
+  iteration.schedule.fragments[2].after = {{0, 1}};
+  CHECK(proof_of(iteration).find("sums") != std::string::npos);
+}
+
+TEST_CASE("iteration: synchronised or not, a rank computes the same rows") {
+  Job job;
+  job.ranks = 2;
+  const network::Network network = normalised_cnn();
+  const training::Iteration apart = training::make_iteration(job, network);
+  job.batch_norm = training::BatchNorm::Synchronised;
+  const training::Iteration together = training::make_iteration(job, network);
+  const std::vector<std::string> expected{
+      "input",          "forward conv1",       "sums norm1",          "forward norm1",
+      "forward conv2",  "sums norm2",          "forward norm2",       "forward dense1",
+      "loss",           "backward dense1",     "gradient sums norm2", "backward norm2",
+      "backward conv2", "gradient sums norm1", "backward norm1",      "backward conv1",
+      "update 0"};
+  CHECK(training::work_names(apart, network) == expected);
+  CHECK(training::work_names(together, network) == expected);
+  // Four normalisations' sums, forward and backward: 2·4 floats each; a ring of two sends what it
+  // reduces once.
+  const auto sent = [](const training::Iteration& iteration) {
+    return schedule::rank_facts(iteration.schedule, 0).bytes_sent;
+  };
+  CHECK(sent(together) == sent(apart) + 4 * 4 * (2 * 4));
 }
 
 TEST_CASE("iteration: ring ranks send 2(p-1)/p of the gradients' bytes") {

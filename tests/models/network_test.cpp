@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "models/base/errors.h"
+#include "models/network/work.h"
 
 using namespace lockstep;
 using namespace lockstep::network;
@@ -54,21 +55,24 @@ TEST_CASE("network: fashion-cnn has the parameters, FLOPs and bytes that a hand 
   // twice that, without the gradient of conv1's input: 47,969,792 − 389,376
   CHECK(network.flops_backward() == 47'580'416);
 
-  const Layer& conv1 = network.layers[0];
-  CHECK(conv1.name == "conv1");
-  CHECK(conv1.signature() == "conv 3x3/1+0 28x28x1 -> 26x26x32, first");
-  CHECK(conv1.bytes_forward == 4 * (784 + 26 * 26 * 32));
-  CHECK(conv1.bytes_backward == 4 * (784 + 26 * 26 * 32));
-  CHECK(!conv1.input_gradient);
-  const Layer& conv2 = network.layers[2];
-  CHECK(conv2.name == "conv2");
-  CHECK(conv2.signature() == "conv 3x3/1+0 26x26x32 -> 24x24x64");
-  CHECK(conv2.bytes_backward == 4 * (2 * 26 * 26 * 32 + 24 * 24 * 64));
-  const Layer& pool1 = network.layers[4];
-  CHECK(pool1.signature() == "max-pool 2x2/2 24x24x64 -> 12x12x64");
-  CHECK(pool1.flops_forward == 0);
-  CHECK(network.layers[5].signature() == "dense 9216 -> 128");
-  CHECK(network.layers[6].signature() == "relu 128");
+  // Four rows in each direction: what follows a convolution or a dense layer goes with it.
+  REQUIRE(network.stages.size() == 4);
+  CHECK(network.signature(network.stages[0]) == "conv 3x3/1+0 28x28x1 -> 26x26x32, relu, first");
+  CHECK(network.signature(network.stages[1]) ==
+        "conv 3x3/1+0 26x26x32 -> 24x24x64, relu, max-pool 2x2/2");
+  CHECK(network.signature(network.stages[2]) == "dense 9216 -> 128, relu");
+  CHECK(network.signature(network.stages[3]) == "dense 128 -> 10");
+  const auto bytes = [&](WorkKind kind, std::int32_t stage) {
+    return quantities({.kind = kind, .stage = stage}, network).bytes_per_unit;
+  };
+  CHECK(bytes(WorkKind::Forward, 0) == 4 * (784 + 26 * 26 * 32));
+  // gradient and output (where was it zero?), input
+  CHECK(bytes(WorkKind::Backward, 0) == 4 * (784 + 2 * 26 * 26 * 32));
+  CHECK(bytes(WorkKind::Forward, 1) == 4 * (26 * 26 * 32 + 12 * 12 * 64) + 12 * 12 * 64);
+  CHECK(bytes(WorkKind::Backward, 1) == 4 * (2 * 26 * 26 * 32 + 12 * 12 * 64) + 12 * 12 * 64);
+  CHECK(quantities({.kind = WorkKind::Forward, .stage = 3}, network).bytes_fixed == 4 * 1'290);
+  CHECK(!network.layers[0].input_gradient);
+  CHECK(network.layers[2].name == "conv2");
   CHECK(to_string(network.layers[5].output) == "1x1x128");
 }
 
@@ -116,7 +120,7 @@ TEST_CASE("network: stride and padding give ⌊(size + 2 padding − kernel) / s
                   kDense),
       "x.json");
   CHECK(network.layers[0].output == Shape{4, 4, 5});  // ⌊(8 + 2 − 3) / 2⌋ + 1
-  CHECK(network.layers[0].signature() == "conv 3x3/2+1 8x8x2 -> 4x4x5, first");
+  CHECK(network.layers[0].signature() == "conv 3x3/2+1 8x8x2 -> 4x4x5");
   CHECK(network.layers[1].output == Shape{2, 2, 5});  // (4 − 3) / 1 + 1
   CHECK(network.layers[1].name == "pool1");
   CHECK(network.layers[2].parameters[0].shape == std::vector<std::int32_t>{20, 3});
@@ -130,6 +134,114 @@ TEST_CASE("network: a pooling window moves by its own size unless the file says 
   CHECK(network.layers[0].output == Shape{2, 2, 2});  // ⌊(8 − 3) / 3⌋ + 1
 }
 
+TEST_CASE("network: the zoo's networks have the parameters that were published", "[network]") {
+  const auto parameters = [](const std::string& name) {
+    return load_network(name).parameter_count;
+  };
+  // Chollet's convnet for 150×150: 896 + 18,496 + 73,856 + 147,584 + 3,211,776 + 513
+  CHECK(parameters("dogs-cats-cnn") == 3'453'121);
+  // torchvision's resnet18 has 11,689,512; with 10 classes 990·(512 + 1) fewer
+  CHECK(parameters("resnet18-64") == 11'689'512 - 990 * 513);
+  CHECK(parameters("resnet50") == 25'557'032);  // torchvision, like the next two
+  CHECK(parameters("alexnet") == 61'100'840);
+  CHECK(parameters("vgg16") == 138'357'544);
+  // VGG's configuration A without its dense layers, 9,220,480, and one of 512 → 10
+  CHECK(parameters("vgg11-cifar") == 9'220'480 + 5'130);
+  // Tracked besides: two floats for each of resnet18's 4,800 normalised channels.
+  const Network resnet = load_network("resnet18-64");
+  CHECK(resnet.flat_count == resnet.parameter_count + 2 * 4'800);
+  CHECK(resnet.sum_count == 4 * 4'800);
+}
+
+TEST_CASE("network: layers feed those that name them, and go together where nothing else does",
+          "[network]") {
+  const Network network = parse_network(
+      with_layers(R"({"kind":"convolution","channels":4,"kernel":3,"padding":1,"bias":false},)"
+                  R"({"kind":"batch-norm"},{"kind":"relu","name":"in"},)"
+                  R"({"kind":"convolution","channels":4,"kernel":3,"padding":1,"groups":2},)"
+                  R"({"kind":"batch-norm"},{"kind":"add","with":"in"},{"kind":"relu"},)"
+                  R"({"kind":"average-pool","kernel":2},{"kind":"global-average-pool"},)"
+                  R"({"kind":"flatten"},{"kind":"dropout","rate":0.5},)" +
+                  kDense),
+      "x.json");
+  std::string text;
+  for (const Stage& stage : network.stages)
+    text += std::to_string(stage.input) + ": " + network.signature(stage) + "\n";
+  CHECK(text ==
+        "-1: conv 3x3/1+1 8x8x2 -> 8x8x4, first\n"
+        "0: batch-norm 8x8x4, relu\n"
+        "1: conv 3x3/1+1 8x8x4 -> 8x8x4 of 2\n"
+        "2: batch-norm 8x8x4, add, relu\n"
+        "3: average-pool 2x2/2 8x8x4 -> 4x4x4\n"
+        "4: global-average-pool 4x4x4\n"
+        "5: dropout 4\n"
+        "6: dense 4 -> 3\n");
+  CHECK(network.stages[3].residual == 1);
+  CHECK(network.stages[3].residual_gradient);
+  CHECK(network.layers[3].parameters[0].shape == std::vector<std::int32_t>{3, 3, 2, 4});
+  CHECK(network.layers[0].parameters.size() == 1);
+  CHECK(network.layers[1].parameters[2].name == "norm1.running_mean");
+  CHECK_FALSE(network.layers[1].parameters[2].learnt);
+  // 3·3·2·4, 4 + 4, 3·3·2·4 + 4, 4 + 4, 4·3 + 3
+  CHECK(network.parameter_count == 72 + 8 + 76 + 8 + 15);
+  CHECK(network.flat_count == network.parameter_count + 16);
+}
+
+TEST_CASE("network: where nothing that is learnt depends on it, there is no gradient",
+          "[network]") {
+  const Network network =
+      parse_network(with_layers(R"({"kind":"relu"},{"kind":"flatten"},)" + kDense), "x.json");
+  CHECK_FALSE(network.has_backward(network.stages[0]));
+  CHECK_FALSE(network.layers[2].input_gradient);
+  CHECK(network.has_backward(network.stages.back()));
+}
+
+TEST_CASE("network: a pool goes with its convolution where its windows don't overlap",
+          "[network]") {
+  const auto stages = [](const std::string& pool) {
+    return parse_network(with_layers(R"({"kind":"convolution","channels":4,"kernel":1},)" + pool +
+                                     "," + kDense),
+                         "x.json")
+        .stages.size();
+  };
+  CHECK(stages(R"({"kind":"max-pool","kernel":2})") == 2);
+  CHECK(stages(R"({"kind":"max-pool","kernel":2,"stride":3})") == 2);
+  CHECK(stages(R"({"kind":"max-pool","kernel":3,"stride":2})") == 3);
+  CHECK(stages(R"({"kind":"max-pool","kernel":2,"stride":2,"padding":1})") == 3);
+  CHECK(stages(R"({"kind":"average-pool","kernel":2})") == 3);
+}
+
+TEST_CASE("network: layers that cannot be fed so are errors", "[network]") {
+  check_error(with_layers(R"({"kind":"convolution","channels":4,"kernel":3,"name":"c"},)"
+                          R"({"kind":"dense","features":3,"from":"d"})"),
+              "x.json: /layers/1/from: no earlier layer is called \"d\"; did you mean \"c\"?");
+  check_error(with_layers(R"({"kind":"relu","name":"images"},)" + kDense),
+              "x.json: /layers/0/name: \"images\" stands for the network's input");
+  check_error(with_layers(R"({"kind":"relu"},{"kind":"dense","features":3,"from":"images"})"),
+              "x.json: /layers/0: relu1: no layer takes its output");
+  check_error(
+      with_layers(R"({"kind":"max-pool","kernel":2},{"kind":"add","with":"images"},)" + kDense),
+      "x.json: /layers/1: add1: adds 8x8x2 to 4x4x2, expected the same shape");
+  check_error(with_layers(R"({"kind":"add"},)" + kDense), "x.json: /layers/0: \"with\" is missing");
+  check_error(
+      with_layers(R"({"kind":"convolution","channels":4,"kernel":3,"groups":3},)" + kDense),
+      "x.json: /layers/0: conv1: its 2 input and 4 output channels cannot be split into 3 groups");
+  check_error(with_layers(R"({"kind":"dropout","rate":1},)" + kDense),
+              "x.json: /layers/0/rate: must be below 1, is 1");
+  check_error(R"({"name":"n","input":{"height":8,"width":8,"channels":2},"classes":3,)"
+              R"("loss":"sigmoid-cross-entropy","layers":[)" +
+                  kDense + "]}",
+              "x.json: /loss: sigmoid-cross-entropy tells 2 classes apart, not 3");
+  check_error(R"({"name":"n","input":{"height":8,"width":8,"channels":2},"classes":2,)"
+              R"("loss":"sigmoid-cross-entropy","layers":[)" +
+                  kDense + "]}",
+              "x.json: /layers/0: dense1: as the last layer it must give the one score of sigmoid "
+              "cross-entropy, its output is 1x1x3");
+  check_error(R"({"name":"n","input":{"height":1,"width":1,"channels":3},"classes":3,)"
+              R"("layers":[{"kind":"relu"}]})",
+              "x.json: /layers/0: relu1: as no layer has parameters, there is nothing to train");
+}
+
 TEST_CASE("network: what is written is read back as the same network", "[network]") {
   const std::string mixed =
       with_layers(R"({"kind":"convolution","channels":4,"kernel":3,"stride":2,"padding":2,)"
@@ -137,7 +249,8 @@ TEST_CASE("network: what is written is read back as the same network", "[network
                   R"({"kind":"max-pool","kernel":3,"stride":1},)" +
                   kDense);
   for (const Network& network :
-       {load_network("fashion-cnn"), load_network("lenet5"), parse_network(mixed, "x.json")}) {
+       {load_network("fashion-cnn"), load_network("lenet5"), load_network("dogs-cats-cnn"),
+        load_network("resnet18-64"), load_network("alexnet"), parse_network(mixed, "x.json")}) {
     CHECK(parse_network(to_json(network), "again") == network);
   }
 }
@@ -218,17 +331,18 @@ TEST_CASE("network: unknown, missing and repeated keys are errors, with a sugges
   check_error(with_layers(R"({"kind":"convolution","channels":4,"kernal":3},)" + kDense),
               "x.json: /layers/0/kernal: unknown key; did you mean \"kernel\"?");
   check_error(with_layers(R"({"kind":"relu","kernel":3},)" + kDense),
-              "x.json: /layers/0/kernel: unknown key (known here: kind, name)");
+              "x.json: /layers/0/kernel: unknown key (known here: kind, name, from)");
   check_error(
       with_layers(R"({"kind":"maxpool","kernel":2},)" + kDense),
       "x.json: /layers/0/kind: unknown kind \"maxpool\"; did you mean \"max-pool\"? (known: "
-      "convolution, dense, relu, max-pool)");
+      "convolution, dense, batch-norm, relu, max-pool, average-pool, global-average-pool, dropout, "
+      "flatten, add)");
   check_error(with_layers(R"({"kernel":2},)" + kDense), "x.json: /layers/0: \"kind\" is missing");
   check_error(with_layers(R"({"kind":"dense"})"), "x.json: /layers/0: \"features\" is missing");
   check_error(with_layers(R"({"kind":"dense","features":3,"features":3})"),
               "x.json: has the key \"features\" twice in one object");
   check_error(R"({"name":"n","a/b~c":1})",
-              "x.json: /a/b~c: unknown key (known here: name, input, classes, layers)");
+              "x.json: /a/b~c: unknown key (known here: name, input, classes, loss, layers)");
   check_error(R"({"name":"n"})", "x.json: \"input\" is missing");
   check_error(with_layers(""), "x.json: /layers: must be a list of 1 … 10000 layers");
   check_error(with_layers("7"), "x.json: /layers/0: must be an object, is 7");
@@ -254,7 +368,9 @@ TEST_CASE("network: a path is read, and neither name nor file gives a suggestion
   CHECK_THROWS_WITH(load_network(path), Catch::StartsWith(path + ": is not JSON: parse error"));
   std::remove(path.c_str());
 
-  const std::string names = " (names: fashion-cnn, lenet5)";
+  const std::string names =
+      " (names: alexnet, dogs-cats-cnn, fashion-cnn, lenet5, resnet18-64, resnet50, "
+      "vgg11-cifar, vgg16)";
   const std::string text = ": is neither a network's name nor a file";
   CHECK_THROWS_WITH(load_network("fashon-cnn"),
                     "fashon-cnn" + text + "; did you mean \"fashion-cnn\"?" + names);

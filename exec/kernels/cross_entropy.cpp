@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "exec/kernels/softmax_cross_entropy.h"
+#include "exec/kernels/cross_entropy.h"
 
 #include <algorithm>
 #include <cmath>
@@ -33,12 +33,33 @@ double softmax_cross_entropy(Images<const float> scores, const std::int32_t* lab
   return loss;
 }
 
+// With s the score towards the label (or away from it, with the sign turned), the loss is
+// ln(1 + exp(−s)): written so that nothing overflows.
+double sigmoid_cross_entropy(Images<const float> scores, const std::int32_t* labels,
+                             std::size_t batch, double scale, Images<float> gradient) {
+  double loss = 0;
+  for (std::size_t image = 0; image < batch; ++image) {
+    const std::int32_t label = labels[image];
+    LOCKSTEP_CHECK(label == 0 || label == 1, "label " + std::to_string(label));
+    const double score = scores[image][0];
+    const double towards = label == 1 ? score : -score;
+    const double small = std::exp(-std::abs(score));  // the lesser of the two odds
+    loss += std::max(-towards, 0.0) + std::log1p(small);
+    const double probability = (score > 0 ? 1 : small) / (1 + small);
+    gradient[image][0] = static_cast<float>(scale * (probability - label));
+  }
+  return loss;
+}
+
 int count_correct(Images<const float> scores, const std::int32_t* labels, std::size_t batch,
-                  std::size_t classes) {
+                  std::size_t scores_per_image) {
   int correct = 0;
   for (std::size_t image = 0; image < batch; ++image) {
     const float* score = scores[image];
-    if (std::max_element(score, score + classes) - score == labels[image]) ++correct;
+    const std::ptrdiff_t answer = scores_per_image == 1
+                                      ? (score[0] > 0 ? 1 : 0)
+                                      : std::max_element(score, score + scores_per_image) - score;
+    if (answer == labels[image]) ++correct;
   }
   return correct;
 }
