@@ -110,7 +110,7 @@ void transform(const BatchNormStage& stage, const StageBuffers& buffers, std::si
       for (std::size_t at = c; at < row.positions * row.channels; at += row.channels) {
         Value value = factor * load_as<Value>(input + at) + term;
         if (stage.adds) value += load_as<Value>(residual + at);
-        if (stage.relu) value = value < 0 ? Value{} : value;
+        if (stage.relu) value = where_positive(value, value);
         store_as(output + at, value);
       }
     });
@@ -212,7 +212,7 @@ void batch_norm_gradient_sums(const BatchNormStage& stage, const StageBuffers& b
                      for (std::size_t at = c; at < row.positions * channels; at += channels) {
                        Value g = load_as<Value>(gradient + at);
                        if (stage.relu) {
-                         g = load_as<Value>(output + at) > 0 ? g : Value{};
+                         g = where_positive(load_as<Value>(output + at), g);
                          store_as(gradient + at, g);
                        }
                        sum += g;

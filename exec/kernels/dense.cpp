@@ -25,8 +25,8 @@ std::ptrdiff_t signed_of(std::size_t value) {
 
 // A block of weights, kBlock inputs × kChunk outputs, is packed at one time: it stays in a cache
 // near the core, and what is read of each row is long enough for the memory.
-constexpr std::size_t kBlock = 128;
-constexpr std::size_t kChunk = 512;
+constexpr std::size_t kBlock = 256;
+constexpr std::size_t kChunk = 256;
 
 /// Panels of columns n … last − 1 of the block that begins at input k.
 void pack_block(const Layer& layer, const float* weight, std::size_t k, Range columns,

@@ -9,30 +9,27 @@ namespace {
 
 constexpr std::size_t kMaxVectors = kTileColumns / kLanes;
 
-/// The product of a tile of Rows × Vectors registers. Everything is unrolled but the reduction;
-/// the accumulators stay in registers, so that each step is Vectors loads, Rows broadcasts and
-/// Rows × Vectors multiply-adds: with enough of them the multipliers are never idle. Columns that
-/// fill no whole vector go through `edge`, so that nothing beyond them is touched.
 template <std::size_t Rows, std::size_t Vectors>
-void multiply_registers(const TileProduct& product) {
-  Vector sums[Rows][Vectors];
-  float edge[Vectors * kLanes] = {};
-  const bool whole = product.columns == Vectors * kLanes;
+using Sums = Vector[Rows][Vectors];
+
+/// Adds all terms of the reduction. Everything is unrolled but its levels; the sums stay in
+/// registers, so that each step is Vectors loads, Rows broadcasts and Rows × Vectors multiply-adds:
+/// with enough of them the multipliers are never idle. Three rows share a pointer, since an
+/// instruction can add a_row to it once or twice.
+template <std::size_t Rows, std::size_t Vectors>
+inline void reduce(const TileProduct& product, Sums<Rows, Vectors>& sums) {
+  constexpr std::size_t kShare = 3;
+  constexpr std::size_t kPointers = (Rows + kShare - 1) / kShare;
   const std::ptrdiff_t a_row = product.a_row;
-  for (std::size_t m = 0; m < Rows; ++m) {
-    const float* start = product.start + static_cast<std::ptrdiff_t>(m) * product.start_row;
-    if (!whole) {
-      std::copy_n(start, product.columns, edge);
-      start = edge;
-    }
-    for (std::size_t v = 0; v < Vectors; ++v)
-      sums[m][v] = load(start + v * kLanes);
-  }
+  const Level inner = product.inner;
   for (std::ptrdiff_t i = 0; i < product.outer.count; ++i)
     for (std::ptrdiff_t j = 0; j < product.middle.count; ++j) {
-      const float* a = product.a + i * product.outer.a + j * product.middle.a;
       const float* b = product.b + i * product.outer.b + j * product.middle.b;
-      for (std::ptrdiff_t k = 0; k < product.inner.count; ++k) {
+      const float* a[kPointers];
+      a[0] = product.a + i * product.outer.a + j * product.middle.a;
+      for (std::size_t p = 1; p < kPointers; ++p)
+        a[p] = a[p - 1] + std::ptrdiff_t{kShare} * a_row;
+      for (std::ptrdiff_t k = 0; k < inner.count; ++k) {
         Vector columns[Vectors];
         for (std::size_t v = 0; v < Vectors; ++v)
           columns[v] = load(b + v * kLanes);
@@ -40,20 +37,60 @@ void multiply_registers(const TileProduct& product) {
         for (std::size_t m = 0; m < Rows; ++m)
 #pragma GCC unroll 2
           for (std::size_t v = 0; v < Vectors; ++v)
-            sums[m][v] += a[static_cast<std::ptrdiff_t>(m) * a_row] * columns[v];
-        a += product.inner.a;
-        b += product.inner.b;
+            sums[m][v] +=
+                a[m / kShare][static_cast<std::ptrdiff_t>(m % kShare) * a_row] * columns[v];
+        for (const float*& pointer : a)
+          pointer += inner.a;
+        b += inner.b;
       }
     }
-  for (std::size_t m = 0; m < Rows; ++m) {
-    float* c = product.c + static_cast<std::ptrdiff_t>(m) * product.c_row;
-    float* to = whole ? c : edge;
-    for (std::size_t v = 0; v < Vectors; ++v) {
-      const Vector sum = sums[m][v];
-      store(to + v * kLanes, product.relu ? (sum < 0 ? Vector{} : sum) : sum);
-    }
-    if (!whole) std::copy_n(edge, product.columns, c);
+}
+
+/// A tile whose columns fill whole vectors.
+template <std::size_t Rows, std::size_t Vectors>
+void multiply_whole(const TileProduct& product) {
+  Sums<Rows, Vectors> sums;
+  const float* start = product.start;
+#pragma GCC unroll 16
+  for (std::size_t m = 0; m < Rows; ++m, start += product.start_row)
+#pragma GCC unroll 2
+    for (std::size_t v = 0; v < Vectors; ++v)
+      sums[m][v] = load(start + v * kLanes);
+  reduce<Rows, Vectors>(product, sums);
+  if (product.relu) {
+#pragma GCC unroll 16
+    for (std::size_t m = 0; m < Rows; ++m)
+#pragma GCC unroll 2
+      for (std::size_t v = 0; v < Vectors; ++v)
+        sums[m][v] = sums[m][v] < 0 ? Vector{} : sums[m][v];
   }
+  float* c = product.c;
+#pragma GCC unroll 16
+  for (std::size_t m = 0; m < Rows; ++m, c += product.c_row)
+#pragma GCC unroll 2
+    for (std::size_t v = 0; v < Vectors; ++v)
+      store(c + v * kLanes, sums[m][v]);
+}
+
+/// Columns that fill no whole vector go through a buffer that they do, so that nothing beyond them
+/// is touched.
+template <std::size_t Rows, std::size_t Vectors>
+void multiply_registers(const TileProduct& product) {
+  constexpr std::size_t kWidth = Vectors * kLanes;
+  if (product.columns == kWidth) return multiply_whole<Rows, Vectors>(product);
+  float buffer[Rows * kWidth] = {};
+  for (std::size_t m = 0; m < Rows; ++m)
+    std::copy_n(product.start + static_cast<std::ptrdiff_t>(m) * product.start_row, product.columns,
+                buffer + m * kWidth);
+  TileProduct buffered = product;
+  buffered.start = buffer;
+  buffered.start_row = kWidth;
+  buffered.c = buffer;
+  buffered.c_row = kWidth;
+  multiply_whole<Rows, Vectors>(buffered);
+  for (std::size_t m = 0; m < Rows; ++m)
+    std::copy_n(buffer + m * kWidth, product.columns,
+                product.c + static_cast<std::ptrdiff_t>(m) * product.c_row);
 }
 
 using Multiply = void (*)(const TileProduct&);

@@ -55,10 +55,33 @@ void store_as(float* to, Value value) {
   std::memcpy(to, &value, sizeof value);
 }
 
-/// Calls block(c, Vector{}) for whole vectors of 0 … count − 1, then block(c, float{}) one by one.
+/// Several registers that are worked on side by side: long enough a run for the memory.
+typedef float WideVector __attribute__((vector_size(4 * kLanes * sizeof(float))));
+
+/// `value` where `gate` is positive, else zero.
+inline float where_positive(float gate, float value) {
+  return gate > 0 ? value : 0;
+}
+inline Vector where_positive(Vector gate, Vector value) {
+  return gate > 0 ? value : Vector{};
+}
+inline WideVector where_positive(WideVector gate, WideVector value) {
+  Vector gates[4], values[4];  // GCC would compare a wide vector element by element
+  std::memcpy(gates, &gate, sizeof gates);
+  std::memcpy(values, &value, sizeof values);
+  for (std::size_t i = 0; i < 4; ++i)
+    values[i] = where_positive(gates[i], values[i]);
+  std::memcpy(&value, values, sizeof value);
+  return value;
+}
+
+/// Calls block(c, …) for runs of 0 … count − 1 that fill a WideVector, then a Vector, then one by
+/// one; the second argument is of the type to take them as.
 template <typename Block>
 void for_channels(std::size_t count, const Block& block) {
   std::size_t c = 0;
+  for (; c + 4 * kLanes <= count; c += 4 * kLanes)
+    block(c, WideVector{});
   for (; c + kLanes <= count; c += kLanes)
     block(c, Vector{});
   for (; c < count; ++c)
