@@ -20,6 +20,8 @@ struct Benchmark {
 constexpr Benchmark kBenchmarks[] = {
     {"allreduce", "time all-reduces over sizes and algorithms, predicted beside measured",
      run_bench_allreduce},
+    {"network", "train a network on random images, row by row against the roofline",
+     run_bench_network},
 };
 
 void print_usage() {

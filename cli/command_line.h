@@ -42,6 +42,7 @@ int run_topology(const Arguments& arguments);
 
 /// The benchmarks, likewise.
 int run_bench_allreduce(const Arguments& arguments);
+int run_bench_network(const Arguments& arguments);
 
 /// The parts of lockstep topology, likewise.
 int run_topology_draw(const Arguments& arguments);

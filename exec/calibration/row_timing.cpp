@@ -4,8 +4,10 @@
 #include <algorithm>
 #include <array>
 
+#include "exec/training/learner.h"
 #include "exec/training/replica.h"
 #include "exec/transport/clock.h"
+#include "models/base/random.h"
 #include "models/cost/fit.h"
 #include "models/training/iteration.h"
 
@@ -19,18 +21,19 @@ double seconds_since(std::int64_t start_ns) {
 
 }  // namespace
 
-RowTimes time_rows(const training::Job& job, const network::Network& network, const Dataset& data,
-                   std::int32_t passes) {
-  const training::Iteration iteration = training::make_iteration(job, network);
-  Replica replica(job, network, iteration, data, 0);
-  std::vector<std::vector<double>> seconds(iteration.works.size());
+namespace {
+
+/// Carries out compute(row, pass) for all rows of a table, pass after pass.
+template <typename Compute>
+RowTimes time_passes(std::size_t rows, std::int32_t passes, const Compute& compute) {
+  std::vector<std::vector<double>> seconds(rows);
   constexpr std::int32_t kWarmUp = 2;
   RowTimes times;
   for (std::int32_t pass = 0; pass < kWarmUp + passes; ++pass) {
     const std::int64_t pass_start = steady_ns();
-    for (std::size_t row = 0; row < seconds.size(); ++row) {
+    for (std::size_t row = 0; row < rows; ++row) {
       const std::int64_t start = steady_ns();
-      replica.compute(static_cast<std::int32_t>(row), pass);
+      compute(row, pass);
       if (pass >= kWarmUp) seconds[row].push_back(seconds_since(start));
     }
     if (pass >= kWarmUp) times.passes.push_back(seconds_since(pass_start));
@@ -38,6 +41,37 @@ RowTimes time_rows(const training::Job& job, const network::Network& network, co
   for (std::vector<double>& row : seconds)
     times.rows.push_back(cost::median(std::move(row)));
   return times;
+}
+
+}  // namespace
+
+RowTimes time_rows(const training::Job& job, const network::Network& network, const Dataset& data,
+                   std::int32_t passes) {
+  const training::Iteration iteration = training::make_iteration(job, network);
+  Replica replica(job, network, iteration, data, 0);
+  return time_passes(iteration.works.size(), passes, [&](std::size_t row, std::int32_t pass) {
+    replica.compute(static_cast<std::int32_t>(row), pass);
+  });
+}
+
+RowTimes time_rows_on_noise(const training::Job& job, const network::Network& network,
+                            std::int32_t passes) {
+  const training::Iteration iteration = training::make_iteration(job, network);
+  Learner learner(job, network, 0);
+  Random random(job.seed);
+  std::vector<float> images(static_cast<std::size_t>(job.batch) * network.input.elements());
+  for (float& value : images)
+    value = static_cast<float>(random.uniform());
+  std::vector<std::int32_t> labels(static_cast<std::size_t>(job.batch));
+  for (std::int32_t& label : labels)
+    label = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(network.classes)));
+  return time_passes(iteration.works.size(), passes, [&](std::size_t row, std::int32_t pass) {
+    const network::Work& work = iteration.works[row];
+    if (work.kind == network::WorkKind::Input)
+      learner.bind(images.data(), labels.data(), pass);
+    else
+      learner.compute(work);
+  });
 }
 
 Neighbour::Neighbour(std::function<void()> task)
