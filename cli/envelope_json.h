@@ -15,9 +15,10 @@ struct Envelope {
   training::Job job;
   network::Network network;
   topology::Topology topology;
-  std::int32_t replica_check = 0;  // compare the ranks' parameters every so many iterations
-  std::int32_t trace_first = 0;    // iterations whose spans are kept: first …
-  std::int32_t trace_end = 0;      // … up to, not including, end
+  std::int32_t replica_check = 0;    // compare the ranks' parameters every so many iterations
+  std::int32_t iterations_done = 0;  // before this run, which goes on from a checkpoint
+  std::int32_t trace_first = 0;      // iterations whose spans are kept: first …
+  std::int32_t trace_end = 0;        // … up to, not including, end
 };
 
 std::string to_json(const Envelope& envelope);

@@ -95,7 +95,8 @@ ResolvedJob resolve(const training::Job& job, network::Network network,
     throw ConfigError("--batch", "a batch of " + std::to_string(job.batch) +
                                      " images cannot be split over " + std::to_string(job.ranks) +
                                      " ranks, expected at least one image per rank");
-  const int most_in_flight = 256 / collectives::streams_of(job.algorithm);
+  const bool adds_sums = job.batch_norm == training::BatchNorm::Synchronised;  // on streams too
+  const int most_in_flight = 256 / collectives::streams_of(job.algorithm) - (adds_sums ? 1 : 0);
   if (job.buckets_in_flight > most_in_flight)
     throw ConfigError("--buckets-in-flight", "must be at most " + std::to_string(most_in_flight) +
                                                  " with " + collectives::name_of(job.algorithm) +

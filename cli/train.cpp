@@ -11,6 +11,7 @@
 #include "cli/rank_flags.h"
 #include "cli/training_run.h"
 #include "exec/data/idx.h"
+#include "exec/training/checkpoint.h"
 #include "models/base/errors.h"
 
 namespace lockstep::cli {
@@ -29,11 +30,27 @@ options::options_description train_flags() {
       "instead of --iterations: passes over the images (default 1)");
   add("replica-check", options::value<std::string>(),
       "compare all ranks' parameters every so many iterations (default 50, 0 = never)");
+  add("init", options::value<std::string>(),
+      "begin with the parameters of a safetensors file, such as --save-parameters or PyTorch "
+      "write");
   add("save-parameters", options::value<std::string>(), "write them as a safetensors file");
+  add("checkpoint", options::value<std::string>(),
+      "write where training stands at the end, to go on from with --resume");
+  add("checkpoint-every", options::value<std::string>(), "… and every so many iterations");
+  add("resume", options::value<std::string>(),
+      "go on from a checkpoint: --iterations and --epochs count from the training's beginning");
   add_rank_options(flags);
   add_result_options(flags);
   add_job_options(flags);
   return flags;
+}
+
+/// Of the checkpoint that the job goes on from.
+std::int32_t iterations_done(const options::variables_map& values) {
+  if (!values.count("resume")) return 0;
+  if (values.count("init"))
+    throw ConfigError("--init", "cannot be given together with --resume, which has parameters");
+  return exec::iterations_of_checkpoint(values["resume"].as<std::string>());
 }
 
 /// The job with everything loaded and the number of iterations settled.
@@ -53,6 +70,13 @@ ResolvedJob resolve_for_training(const options::variables_map& values) {
     if (values.count("iterations")) throw ConfigError("--iterations", "must be at least 1, is 0");
     job.iterations = per_epoch;
   }
+  if (const std::int32_t done = iterations_done(values); done > 0) {
+    if (done >= job.iterations)
+      throw ConfigError("--resume", "the checkpoint is after " + std::to_string(done) + " of " +
+                                        std::to_string(job.iterations) +
+                                        " iterations: there is nothing left to do");
+    job.iterations -= done;
+  }
   resolved.job = job;
   return resolved;
 }
@@ -68,8 +92,6 @@ void write_outcome(const options::variables_map& values, TrainingOutcome& outcom
     results::write_file(values["out"].as<std::string>(), results::to_json(outcome.result));
   if (values.count("trace"))
     write_trace(values["trace"].as<std::string>(), outcome.resolved, outcome.spans);
-  if (values.count("save-parameters"))
-    results::write_file(values["save-parameters"].as<std::string>(), outcome.parameters);
 }
 
 /// This process is a rank; rank 0 predicts first, if it can, and writes what comes out.
@@ -82,12 +104,26 @@ int run_as_rank(const options::variables_map& values, const exec::RankOptions& r
   if (values.count("replica-check"))
     training.replica_check =
         static_cast<std::int32_t>(whole_number(values, "replica-check", 0, 1 << 30));
+  const auto text_of = [&](const char* flag) {
+    return values.count(flag) ? values[flag].as<std::string>() : "";
+  };
+  training.init = text_of("init");
+  training.resume = text_of("resume");
   if (rank.rank != 0) {
-    for (const char* flag : {"out", "trace", "save-parameters", "baseline"})
+    for (const char* flag : {"out", "trace", "save-parameters", "checkpoint", "baseline"})
       if (values.count(flag) && !values.count("secret-fd"))
         throw ConfigError(std::string("--") + flag, "belongs to rank 0, which writes all results");
     train(training, std::nullopt);
     return kFine;
+  }
+  training.iterations_done = iterations_done(values);
+  training.checkpoint = text_of("checkpoint");
+  training.save_parameters = text_of("save-parameters");
+  if (values.count("checkpoint-every")) {
+    if (training.checkpoint.empty())
+      throw ConfigError("--checkpoint-every", "expected --checkpoint FILE with it");
+    training.checkpoint_every =
+        static_cast<std::int32_t>(whole_number(values, "checkpoint-every", 1, 1 << 30));
   }
   const ResolvedJob resolved = resolve_for_training(values);
   const Machines machines = read_machines(values);
@@ -113,7 +149,7 @@ int run_train(const Arguments& arguments) {
     std::cout << train_flags();
     return kFine;
   }
-  check_outputs(values, {"out", "trace", "save-parameters"});
+  check_outputs(values, {"out", "trace", "save-parameters", "checkpoint"});
   const std::int32_t ranks = read_job(values).ranks;
   const exec::RankOptions rank = rank_options(values, ranks);
   if (is_rank(values) || ranks == 1) return run_as_rank(values, rank);

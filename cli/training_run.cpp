@@ -9,9 +9,9 @@
 #include "exec/data/idx.h"
 #include "exec/launch/binding.h"
 #include "exec/runner/executor.h"
+#include "exec/training/checkpoint.h"
 #include "exec/training/rank_record.h"
 #include "exec/training/replica.h"
-#include "exec/training/safetensors_json.h"
 #include "exec/transport/wire.h"
 #include "models/base/errors.h"
 #include "models/schedule/verify.h"
@@ -30,7 +30,8 @@ std::int32_t warm_up_iterations(std::int32_t iterations) {
 }
 
 std::string seal(const ResolvedJob& resolved, const TrainingOptions& options) {
-  Envelope envelope{resolved.job, resolved.network, resolved.topology, options.replica_check};
+  Envelope envelope{resolved.job, resolved.network, resolved.topology, options.replica_check,
+                    options.iterations_done};
   if (options.with_trace) {
     constexpr std::int32_t kTracedIterations = 4;
     envelope.trace_first = warm_up_iterations(resolved.job.iterations);
@@ -57,8 +58,9 @@ bool may_poll(const Session& session, std::int32_t threads) {
 }
 
 /// Trains, then classifies this rank's share of the test images.
-RankRecord run_rank(Session& session, const Envelope& envelope, const ResolvedJob& resolved,
-                    const exec::Dataset& data, exec::Replica& replica) {
+RankRecord run_rank(Session& session, const TrainingOptions& options, const Envelope& envelope,
+                    const ResolvedJob& resolved, const exec::Dataset& data,
+                    exec::Replica& replica) {
   const training::Job& job = resolved.job;
   const schedule::Schedule& schedule = resolved.iteration.schedule;
   session.connect(exec::peers_of(schedule, session.rank()));
@@ -67,17 +69,25 @@ RankRecord run_rank(Session& session, const Envelope& envelope, const ResolvedJo
                            .trace_first = envelope.trace_first,
                            .trace_end = envelope.trace_end});
   session.barrier();
-  executor.run(job.iterations, [&](std::int32_t iteration,
-                                   const results::IterationFigures& figures) {
-    session.report({.iteration = iteration,
-                    .images = replica.share(),
-                    .loss = replica.loss_sums().back(),
-                    .seconds = figures.duration().seconds(),
-                    .exposed_seconds = figures.exposed.seconds()});
-    const bool is_last = iteration + 1 == job.iterations;
-    if (envelope.replica_check > 0 && (is_last || (iteration + 1) % envelope.replica_check == 0))
-      session.check_replica(iteration, replica.hash());
-  });
+  executor.run(
+      job.iterations, [&](std::int32_t iteration, const results::IterationFigures& figures) {
+        session.report({.iteration = iteration,
+                        .images = replica.share(),
+                        .loss = replica.loss_sums().back(),
+                        .seconds = figures.duration().seconds(),
+                        .exposed_seconds = figures.exposed.seconds()});
+        const bool is_last = iteration + 1 == job.iterations;
+        const auto is_due = [&](std::int32_t every) {
+          return every > 0 && (iteration + 1) % every == 0;
+        };
+        const bool is_first = iteration == 0;  // do all begin alike?
+        if (envelope.replica_check > 0 && (is_first || is_last || is_due(envelope.replica_check)))
+          session.check_replica(iteration, replica.hash());
+        if (!options.checkpoint.empty() && (is_last || is_due(options.checkpoint_every)))
+          exec::save_checkpoint(options.checkpoint, resolved.network, job,
+                                envelope.iterations_done + iteration + 1, replica.parameters(),
+                                replica.velocity());
+      });
 
   RankRecord record;
   record.figures = executor.figures();
@@ -182,6 +192,21 @@ results::Result result_of(const ResolvedJob& resolved, const Session& session,
   return result;
 }
 
+/// Lets the replica begin where a file says, if one was given.
+void start(const TrainingOptions& options, const Envelope& envelope, const ResolvedJob& resolved,
+           exec::Replica& replica) {
+  if (!options.init.empty())
+    exec::load_parameters(options.init, resolved.network, replica.parameters());
+  std::int32_t done = 0;
+  if (!options.resume.empty())
+    done = exec::load_checkpoint(options.resume, resolved.network, resolved.job,
+                                 replica.parameters(), replica.velocity());
+  if (done != envelope.iterations_done)
+    throw ConfigError(
+        "--resume", "rank 0 goes on after " + std::to_string(envelope.iterations_done) +
+                        " iterations, the checkpoint given here is after " + std::to_string(done));
+}
+
 /// All that happens between the rendezvous and the end.
 std::optional<TrainingOutcome> train_in(Session& session, const TrainingOptions& options) {
   const Envelope envelope = parse_envelope(session.resolved_job());
@@ -193,13 +218,15 @@ std::optional<TrainingOutcome> train_in(Session& session, const TrainingOptions&
   const exec::Dataset data =
       exec::load_idx_folder(options.data.empty() ? resolved.job.data : options.data);
   exec::check_fits(data, resolved.network, resolved.job.batch);
-  exec::Replica replica(resolved.job, resolved.network, resolved.iteration, data, session.rank());
+  exec::Replica replica(resolved.job, resolved.network, resolved.iteration, data, session.rank(),
+                        envelope.iterations_done);
+  start(options, envelope, resolved, replica);
 
   ProgressLine line(resolved.job, options.predicted_seconds);
   if (is_first)
     session.on_report(
         [&line](Rank rank, const exec::IterationReport& report) { line.report(rank, report); });
-  const RankRecord record = run_rank(session, envelope, resolved, data, replica);
+  const RankRecord record = run_rank(session, options, envelope, resolved, data, replica);
   const std::vector<std::string> blobs = session.gather(exec::encode(record));
   std::optional<TrainingOutcome> outcome;
   if (is_first) {
@@ -211,7 +238,8 @@ std::optional<TrainingOutcome> train_in(Session& session, const TrainingOptions&
     outcome->result = result_of(resolved, session, records);
     for (const RankRecord& each : records)
       outcome->spans.insert(outcome->spans.end(), each.spans.begin(), each.spans.end());
-    outcome->parameters = exec::to_safetensors(resolved.network, replica.parameters());
+    if (!options.save_parameters.empty())
+      exec::save_parameters(options.save_parameters, resolved.network, replica.parameters());
     outcome->resolved = resolved;
   }
   session.leave();

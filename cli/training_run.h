@@ -18,7 +18,13 @@ struct TrainingOptions {
   std::int32_t replica_check = 50;
   bool bind = true;  // to this rank's share of its host's processors
   bool with_trace = false;
-  double predicted_seconds = 0;  // of an iteration, to be shown while training; 0 = none
+  std::string init;    // file that this rank's parameters come from; "" = the job's seed
+  std::string resume;  // checkpoint that this rank goes on from
+  std::int32_t iterations_done = 0;   // rank 0: those of the checkpoint
+  std::string checkpoint;             // rank 0: where training stands, at the end and
+  std::int32_t checkpoint_every = 0;  // … every so many iterations; 0 = only at the end
+  std::string save_parameters;        // rank 0: what was learnt
+  double predicted_seconds = 0;       // of an iteration, to be shown while training; 0 = none
 };
 
 /// What rank 0 holds at the end.
@@ -26,7 +32,6 @@ struct TrainingOutcome {
   ResolvedJob resolved;
   results::Result result;  // without machine and provenance
   std::vector<results::TraceSpan> spans;
-  std::string parameters;  // a safetensors file
 };
 
 /// Runs this process's rank. `resolved` counts on rank 0; others get theirs from there. Returns the

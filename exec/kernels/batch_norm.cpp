@@ -33,14 +33,16 @@ struct Tensors {
 
 /// Mean and variance of one channel, from the sums.
 struct Moments {
-  Moments(const float* sums, std::size_t channels, std::size_t c, double running_mean, double count)
-      : shift(static_cast<double>(sums[c]) / count),
-        mean(running_mean + shift),
-        variance(std::max(0.0, static_cast<double>(sums[channels + c]) / count - shift * shift)) {}
+  Moments(const StageBuffers& buffers, std::size_t channels, std::size_t c, double count) {
+    const double distance = static_cast<double>(buffers.sums[c]) / count;
+    mean = static_cast<double>(buffers.shift[c]) + distance;
+    variance = std::max(
+        0.0, static_cast<double>(buffers.sums[channels + c]) / count - distance * distance);
+  }
 
   double inverse_deviation() const { return 1 / std::sqrt(variance + network::kBatchNormEpsilon); }
 
-  double shift, mean, variance;
+  double mean, variance;
 };
 
 /// What a row of a map consists of.
@@ -134,15 +136,16 @@ std::size_t batch_norm_scratch(const Layer& layer, std::size_t batch, std::size_
 }
 
 void batch_norm_sums(const BatchNormStage& stage, const StageBuffers& buffers, std::size_t batch,
-                     Team& team) {
+                     bool shared, Team& team) {
   const Row row = row_of(stage.layer);
   const Tensors<const float> tensors(buffers.parameters, row.channels);
+  std::copy_n(shared || batch == 0 ? tensors.mean : buffers.input[0], row.channels, buffers.shift);
   sum_over_batch(stage.layer, batch, team, buffers.scratch, buffers.sums,
                  [&](std::size_t image, std::size_t y, float* sums, float* squares) {
                    const float* x = buffers.input[image] + y * row.positions * row.channels;
                    for_channels(row.channels, [&](std::size_t c, auto kind) {
                      using Value = decltype(kind);
-                     const Value shift = load_as<Value>(tensors.mean + c);
+                     const Value shift = load_as<Value>(buffers.shift + c);
                      Value sum{}, square{};
                      for (std::size_t at = c; at < row.positions * row.channels;
                           at += row.channels) {
@@ -163,7 +166,7 @@ void batch_norm_forward(const BatchNormStage& stage, const StageBuffers& buffers
   const auto count = static_cast<double>(images * positions_of(stage.layer));
   const Vectors scratch(buffers.scratch, channels);
   for (std::size_t c = 0; c < channels; ++c) {
-    const Moments moments(buffers.sums, channels, c, static_cast<double>(tensors.mean[c]), count);
+    const Moments moments(buffers, channels, c, count);
     const double scale = static_cast<double>(tensors.weight[c]) * moments.inverse_deviation();
     scratch[0][c] = static_cast<float>(scale);
     scratch[1][c] = static_cast<float>(static_cast<double>(tensors.bias[c]) - moments.mean * scale);
@@ -194,7 +197,7 @@ void batch_norm_gradient_sums(const BatchNormStage& stage, const StageBuffers& b
   const auto count = static_cast<double>(images * positions_of(stage.layer));
   const Vectors scratch(buffers.scratch, channels);
   for (std::size_t c = 0; c < channels; ++c) {
-    const Moments moments(buffers.sums, channels, c, static_cast<double>(tensors.mean[c]), count);
+    const Moments moments(buffers, channels, c, count);
     scratch[0][c] = static_cast<float>(moments.mean);
     scratch[1][c] = static_cast<float>(moments.inverse_deviation());
   }
@@ -237,7 +240,7 @@ void batch_norm_backward(const BatchNormStage& stage, const StageBuffers& buffer
   const auto count = static_cast<double>(images * positions_of(stage.layer));
   const Vectors scratch(buffers.scratch, channels);
   for (std::size_t c = 0; c < channels; ++c) {
-    const Moments moments(buffers.sums, channels, c, static_cast<double>(tensors.mean[c]), count);
+    const Moments moments(buffers, channels, c, count);
     const double scale = static_cast<double>(tensors.weight[c]) * moments.inverse_deviation();
     const double gradient_mean = static_cast<double>(buffers.sums[2 * channels + c]) / count;
     const double product_mean = static_cast<double>(buffers.sums[3 * channels + c]) / count;

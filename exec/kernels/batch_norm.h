@@ -19,17 +19,17 @@ struct BatchNormStage {
 };
 
 // `buffers.sums` holds, for each channel c, Σ (x − r) at [c], Σ (x − r)² at [C + c], Σ g at [2C +
-// c] and Σ g·x̂ at [3C + c]: over the rank's images, or, once they are added up, over all ranks'. r
-// is the running mean (which all ranks share; it is near the mean, so that the variance does not
-// drown in rounding), g the output's gradient where the ReLU lets it through, x̂ the normalised
-// input.
+// c] and Σ g·x̂ at [3C + c]: over the rank's images, or, once they are added up, over all ranks'. g
+// is the output's gradient where the ReLU lets it through, x̂ the normalised input. r is near the
+// mean, so that the variance does not drown in rounding: the first element there is, or, where
+// ranks have to agree on it, the running mean. It is kept in `buffers.shift`.
 
 /// Floats of scratch that the functions below need with a team of `threads`.
 std::size_t batch_norm_scratch(const network::Layer& layer, std::size_t batch, std::size_t threads);
 
-/// Writes the first two sums.
+/// Writes the first two sums; `shared`: to be added to other ranks'.
 void batch_norm_sums(const BatchNormStage& stage, const StageBuffers& buffers, std::size_t batch,
-                     Team& team);
+                     bool shared, Team& team);
 
 /// output = relu(weight · x̂ + bias + residual), where mean and variance follow from sums over
 /// `images` images.

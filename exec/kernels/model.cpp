@@ -49,6 +49,7 @@ Model::Model(const network::Network& network, int max_batch, int threads, Purpos
       parameters_(flat_count_ + kTileColumns),
       gradients_(purpose == Purpose::Training ? flat_count_ + kTileColumns : 0),
       sums_(static_cast<std::size_t>(network.sum_count)),
+      shifts_(sums_.size() / 4),
       stages_(network.stages.size()) {
   LOCKSTEP_CHECK(max_batch >= 0 && !network.stages.empty(), std::to_string(max_batch));
   place_parameters();
@@ -73,8 +74,10 @@ void Model::place_parameters() {
     if (tensors.empty()) continue;
     stages_[s].parameters = parameters_.data() + tensors.front().first;
     stages_[s].gradients = gradients_.data() + tensors.front().first;
-    if (network_.normalises(network_.stages[s]))
+    if (network_.normalises(network_.stages[s])) {
       stages_[s].sums = sums_.data() + network_.stages[s].sums;
+      stages_[s].shift = shifts_.data() + network_.stages[s].sums / 4;
+    }
   }
 }
 
@@ -216,7 +219,8 @@ DropoutDraw Model::draw(const Stage& stage) const {
 }
 
 void Model::sums(int stage) {
-  batch_norm_sums(batch_norm_of(network_, stage_at(stage)), buffers_of(stage), count_, team_);
+  batch_norm_sums(batch_norm_of(network_, stage_at(stage)), buffers_of(stage), count_,
+                  batch_.normalised_images > 0, team_);
 }
 
 void Model::forward(int stage) {
@@ -315,6 +319,15 @@ int Model::count_correct(const float* images, const std::int32_t* labels, int co
   const Images<float>& scores = stages_.back().output;
   return exec::count_correct({scores.data, scores.stride}, labels, count_,
                              index_of(network_.scores()));
+}
+
+std::vector<float> Model::scores() const {
+  std::vector<float> all;
+  for (std::size_t image = 0; image < count_; ++image) {
+    const float* scores = stages_.back().output[image];
+    all.insert(all.end(), scores, scores + network_.scores());
+  }
+  return all;
 }
 
 }  // namespace lockstep::exec

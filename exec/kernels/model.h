@@ -80,6 +80,9 @@ class Model {
   /// dropout the identity. Returns how many of the images it classifies as labelled.
   int count_correct(const float* images, const std::int32_t* labels, int count);
 
+  /// Of the last forward pass: one score per class and image, or one per image for the binary loss.
+  std::vector<float> scores() const;
+
   /// The threads, for other work on the compute lane.
   Team& team() { return team_; }
 
@@ -115,6 +118,7 @@ class Model {
   FloatBuffer parameters_;
   FloatBuffer gradients_;
   std::vector<float> sums_;
+  std::vector<float> shifts_;                       // one float where there are four sums
   std::vector<FloatBuffer> buffers_;                // activations, their gradients, scratch
   std::vector<std::vector<std::uint8_t>> winners_;  // of each max-pool
   std::vector<StageBuffers> stages_;

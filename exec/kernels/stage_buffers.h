@@ -41,6 +41,7 @@ struct StageBuffers {
   float* gradients = nullptr;         // likewise
   std::uint8_t* winners = nullptr;    // max-pool: place of each output's maximum in its window
   float* sums = nullptr;              // batch normalisation: see batch_norm.h
+  float* shift = nullptr;             // likewise
   float* scratch = nullptr;           // shared by all stages; nothing survives in it
 };
 

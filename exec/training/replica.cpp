@@ -14,8 +14,10 @@ using network::Work;
 using network::WorkKind;
 
 Replica::Replica(const training::Job& job, const network::Network& network,
-                 const training::Iteration& iteration, const Dataset& data, Rank rank)
+                 const training::Iteration& iteration, const Dataset& data, Rank rank,
+                 std::int32_t iterations_done)
     : iteration_(iteration),
+      iterations_done_(iterations_done),
       batcher_(data.train, job.batch, job.ranks, rank, job.seed),
       learner_(job, network, rank),
       scratch_(iteration.schedule.buffers[training::kScratch].count) {
@@ -24,7 +26,7 @@ Replica::Replica(const training::Job& job, const network::Network& network,
     input.images.resize(share * network.input.elements());
     input.labels.resize(share);
   }
-  fill(0);
+  fill(iterations_done);
 }
 
 void Replica::fill(std::int32_t iteration) {
@@ -33,6 +35,7 @@ void Replica::fill(std::int32_t iteration) {
 }
 
 void Replica::compute(std::int32_t work, std::int32_t iteration) {
+  iteration += iterations_done_;
   const Work& row = iteration_.works[static_cast<std::size_t>(work)];
   if (row.kind == WorkKind::Input) return fill(iteration + 1);
   if (row.stage == 0 && (row.kind == WorkKind::Sums || row.kind == WorkKind::Forward)) {

@@ -21,9 +21,11 @@ namespace lockstep::exec {
 /// buffers are used in turn; the first iteration's are filled by the constructor.
 class Replica final : public Worker {
  public:
-  /// All arguments but `job` and `rank` must outlive it.
+  /// All arguments but `job` and `rank` must outlive it. The first iteration that it carries out is
+  /// number `iterations_done` of the training.
   Replica(const training::Job& job, const network::Network& network,
-          const training::Iteration& iteration, const Dataset& data, Rank rank);
+          const training::Iteration& iteration, const Dataset& data, Rank rank,
+          std::int32_t iterations_done = 0);
 
   void compute(std::int32_t work, std::int32_t iteration) override;
   std::span<float> buffer(std::uint32_t number) override;
@@ -32,7 +34,8 @@ class Replica final : public Worker {
   const std::vector<double>& loss_sums() const { return learner_.loss_sums(); }
   /// Images of this rank's share of every batch.
   std::int32_t share() const { return batcher_.share(); }
-  std::span<const float> parameters() { return learner_.parameters(); }
+  std::span<float> parameters() { return learner_.parameters(); }
+  std::span<float> velocity() { return learner_.velocity(); }
   /// A number that differs, but for one chance in 2⁶⁴, when any bit of the parameters does.
   std::uint64_t hash();
 
@@ -45,6 +48,7 @@ class Replica final : public Worker {
   void fill(std::int32_t iteration);
 
   const training::Iteration& iteration_;
+  std::int32_t iterations_done_;  // before this replica
   Batcher batcher_;
   Learner learner_;
   std::vector<float> scratch_;

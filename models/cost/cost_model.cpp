@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "models/base/errors.h"
+#include "models/cost/threads.h"
 
 namespace lockstep::cost {
 
@@ -45,10 +47,15 @@ CostModel::CostModel(const Network& network, network::WorkTable works,
     std::vector<Row>& rows = rows_.emplace_back();
     for (const Work& work : works_) {
       const RowName name = row_name(work, network);
-      const LayerCost* measured = machine->find(name.signature, name.direction, threads);
-      rows.push_back({measured ? *measured : roofline(work, network, *machine, threads),
-                      name.signature + (name.direction.empty() ? "" : ", ") + name.direction,
-                      measured != nullptr});
+      const std::optional<ThreadedCost> measured = cost_with_threads(*machine, name, threads);
+      Row& row = rows.emplace_back();
+      row.name = name.signature + (name.direction.empty() ? "" : ", ") + name.direction;
+      row.measured = measured.has_value();
+      row.cost = measured ? measured->cost : roofline(work, network, *machine, threads);
+      if (measured && !measured->is_inside())
+        row.threads_outside = "with " + std::to_string(threads) + " threads, measured with " +
+                              std::to_string(measured->fewest) + " to " +
+                              std::to_string(measured->most);
     }
   }
 }
@@ -151,6 +158,8 @@ std::vector<std::string> CostModel::extrapolated_rows() const {
   for (std::size_t kind = 0; kind < kinds_.size(); ++kind) {
     for (std::size_t work = 0; work < works_.size(); ++work) {
       const Row& row = rows_[kind][work];
+      if (!row.threads_outside.empty())
+        names.push_back(kinds_[kind]->name + ": " + row.name + " " + row.threads_outside);
       if (!row.measured || works_[work].kind == WorkKind::Update) continue;
       for (std::size_t rank = 0; rank < kind_of_rank_.size(); ++rank) {
         const std::int32_t batch = batch_of_rank_[rank];

@@ -75,8 +75,9 @@ class CostModel {
   bool takes_directly() const { return within_hosts_.how == IntraHost::SharedMemory; }
   const Machine& machine(Rank rank) const { return *machines_[static_cast<std::size_t>(rank)]; }
 
-  /// Rows that nobody measured and that a roofline prices; rows asked at a batch outside the range
-  /// that was measured. For people: a prediction that rests on them says so.
+  /// Rows that nobody measured and that a roofline prices; rows asked at a batch or with a number
+  /// of threads outside the range that was measured. For people: a prediction that rests on them
+  /// says so.
   std::vector<std::string> estimated_rows() const;
   std::vector<std::string> extrapolated_rows() const;
   /// Standard deviation ÷ mean of a rank's computing time in one iteration, from the residuals of
@@ -88,6 +89,7 @@ class CostModel {
     LayerCost cost;
     std::string name;
     bool measured = false;
+    std::string threads_outside;  // for people; empty inside
   };
   double units(Rank rank, std::size_t work) const;
   /// What was measured of exchanges on the rank's host; null where nothing was.

@@ -10,7 +10,6 @@
 #include "exec/calibration/message_timing.h"
 #include "exec/training/rank_record.h"
 #include "exec/training/replica.h"
-#include "exec/training/safetensors_json.h"
 #include "exec/transport/wire.h"
 #include "models/base/random.h"
 
@@ -133,17 +132,6 @@ TEST_CASE("rank record: what is handed over arrives, and a damaged one is refuse
   std::string huge = text;
   huge.replace(0, 8, std::string(8, '\x7f'));  // a list of 9·10¹⁸ figures
   CHECK_THROWS_AS(exec::decode_record(huge), exec::WireError);
-}
-
-TEST_CASE("safetensors: the header's length, then JSON, then as many floats as it says") {
-  const network::Network network = network::load_network("lenet5");
-  const std::vector<float> parameters(network.parameter_count, 1.5f);
-  const std::string file = exec::to_safetensors(network, parameters);
-  std::uint64_t length = 0;
-  std::memcpy(&length, file.data(), sizeof length);
-  CHECK(length % 8 == 0);
-  CHECK(file.size() == 8 + length + 4 * network.parameter_count);
-  CHECK(file.substr(8, length).find("\"conv1.weight\":{\"dtype\":\"F32\"") != std::string::npos);
 }
 
 TEST_CASE("calibration: messages made up by the model give its parameters back") {

@@ -167,6 +167,38 @@ TEST_CASE("cost model: a measured row is a line in the batch, and a batch outsid
         std::string::npos);
 }
 
+TEST_CASE("cost model: between two thread counts speed is straight, outside them it is named") {
+  const network::Network network = network::load_network("lenet5");
+  const training::Iteration iteration = training::make_iteration(training::Job{}, network);
+  cost::Machine machine = datasheet();
+  const cost::RowName name = cost::row_name(iteration.works[1], network);
+  const auto measured = [&](std::int32_t threads, double seconds) {
+    machine.layers.push_back({.signature = name.signature,
+                              .direction = name.direction,
+                              .threads = threads,
+                              .seconds = {0, seconds / 64, 0.02},
+                              .memory_bytes_per_unit = 100.0 * threads,
+                              .samples = {{32, seconds / 2}, {64, seconds}}});
+  };
+  measured(1, 4e-3);
+  measured(4, 2e-3);
+  const auto model = [&](std::int32_t threads) {
+    return cost::CostModel(network, iteration.works, {64}, threads, {&machine}, {1});
+  };
+  CHECK(model(1).compute(0, 1).seconds == Approx(4e-3));
+  CHECK(model(4).compute(0, 1).seconds == Approx(2e-3));
+  // 250 and 500 batches a second with 1 and 4 threads: a third of the way 333, 3 ms.
+  CHECK(model(2).compute(0, 1).seconds == Approx(3e-3));
+  CHECK(model(2).compute(0, 1).memory_bytes == Approx(64 * 200));
+  CHECK(model(2).compute(0, 1).cores == 2);
+  CHECK(model(2).extrapolated_rows().empty());
+  // With 8 threads twice as fast as with 4, if need be.
+  CHECK(model(8).compute(0, 1).seconds == Approx(1e-3));
+  REQUIRE(model(8).extrapolated_rows().size() == 1);
+  CHECK(model(8).extrapolated_rows()[0].find("with 8 threads, measured with 1 to 4") !=
+        std::string::npos);
+}
+
 TEST_CASE("cost model: a receive that adds pays for it per byte") {
   const cost::Machine machine = datasheet();
   const cost::CostModel model({&machine, &machine}, {1, 1});

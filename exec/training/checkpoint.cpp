@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "exec/training/checkpoint.h"
+
+#include <charconv>
+
+#include "exec/training/safetensors_json.h"
+#include "exec/training/tensor_order.h"
+#include "models/base/errors.h"
+
+namespace lockstep::exec {
+
+namespace {
+
+using network::Network;
+using network::Parameter;
+
+constexpr const char* kVelocityPrefix = "momentum_buffer.";
+
+/// Calls visit(parameter, its order) for all tensors of the network.
+template <typename Visit>
+void for_parameters(const Network& network, const Visit& visit) {
+  for (std::size_t l = 0; l < network.layers.size(); ++l)
+    for (std::size_t t = 0; t < network.layers[l].parameters.size(); ++t)
+      visit(network.layers[l].parameters[t], TensorOrder(network, l, t));
+}
+
+TensorSource source_of(const std::string& name, const TensorOrder& order,
+                       std::span<const float> ours) {
+  return {name, order.file_shape(), [order, ours] {
+            std::vector<float> elements(ours.size());
+            order.for_each(
+                [&](std::uint64_t at, std::uint64_t in_file) { elements[in_file] = ours[at]; });
+            return elements;
+          }};
+}
+
+void add_parameters(const Network& network, std::span<const float> parameters,
+                    std::vector<TensorSource>& tensors) {
+  for_parameters(network, [&](const Parameter& parameter, const TensorOrder& order) {
+    tensors.push_back(
+        source_of(parameter.name, order, parameters.subspan(parameter.first, parameter.count)));
+  });
+}
+
+void read_tensor(SafetensorsReader& reader, const std::string& name, const TensorOrder& order,
+                 std::span<float> ours) {
+  const std::vector<float> elements = reader.read(name, order.file_shape());
+  order.for_each([&](std::uint64_t at, std::uint64_t in_file) { ours[at] = elements[in_file]; });
+}
+
+void read_parameters(SafetensorsReader& reader, const Network& network,
+                     std::span<float> parameters) {
+  for_parameters(network, [&](const Parameter& parameter, const TensorOrder& order) {
+    read_tensor(reader, parameter.name, order,
+                parameters.subspan(parameter.first, parameter.count));
+  });
+}
+
+Metadata metadata_of(const Network& network) {
+  return {{"format", "pt"}, {"network", network.name}};
+}
+
+/// A whole number of the metadata.
+std::uint64_t number_of(const SafetensorsReader& reader, const std::string& key) {
+  const auto found = reader.metadata().find(key);
+  if (found == reader.metadata().end())
+    throw ConfigError(reader.path(), "is no checkpoint: its metadata lacks \"" + key + "\"");
+  std::uint64_t number = 0;
+  const std::string& text = found->second;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || stop != text.data() + text.size())
+    throw ConfigError(reader.path() + ": /__metadata__/" + key,
+                      "must be a whole number, is \"" + text + "\"");
+  return number;
+}
+
+std::int32_t iterations_of(const SafetensorsReader& reader) {
+  const std::uint64_t iterations = number_of(reader, "iterations");
+  if (iterations > std::uint64_t{INT32_MAX})
+    throw ConfigError(reader.path() + ": /__metadata__/iterations",
+                      "must be below 2^31, is " + std::to_string(iterations));
+  return static_cast<std::int32_t>(iterations);
+}
+
+}  // namespace
+
+void save_parameters(const std::string& path, const Network& network,
+                     std::span<const float> parameters) {
+  std::vector<TensorSource> tensors;
+  add_parameters(network, parameters, tensors);
+  write_safetensors(path, metadata_of(network), tensors);
+}
+
+void load_parameters(const std::string& path, const Network& network, std::span<float> parameters) {
+  SafetensorsReader reader(path);
+  read_parameters(reader, network, parameters);
+}
+
+void save_checkpoint(const std::string& path, const Network& network, const training::Job& job,
+                     std::int32_t iterations, std::span<const float> parameters,
+                     std::span<const float> velocity) {
+  std::vector<TensorSource> tensors;
+  add_parameters(network, parameters, tensors);
+  for_parameters(network, [&](const Parameter& parameter, const TensorOrder& order) {
+    if (parameter.learnt)
+      tensors.push_back(source_of(kVelocityPrefix + parameter.name, order,
+                                  velocity.subspan(parameter.first, parameter.count)));
+  });
+  Metadata metadata = metadata_of(network);
+  metadata["iterations"] = std::to_string(iterations);
+  metadata["batch"] = std::to_string(job.batch);
+  metadata["seed"] = std::to_string(job.seed);
+  write_safetensors(path, metadata, tensors);
+}
+
+std::int32_t load_checkpoint(const std::string& path, const Network& network,
+                             const training::Job& job, std::span<float> parameters,
+                             std::span<float> velocity) {
+  SafetensorsReader reader(path);
+  const std::int32_t iterations = iterations_of(reader);
+  const auto expect = [&](const std::string& key, std::uint64_t expected) {
+    if (const std::uint64_t found = number_of(reader, key); found != expected)
+      throw ConfigError(path, "was trained with " + key + " " + std::to_string(found) +
+                                  ", cannot go on with " + std::to_string(expected));
+  };
+  expect("batch", static_cast<std::uint64_t>(job.batch));
+  expect("seed", job.seed);
+  read_parameters(reader, network, parameters);
+  for_parameters(network, [&](const Parameter& parameter, const TensorOrder& order) {
+    if (parameter.learnt)
+      read_tensor(reader, kVelocityPrefix + parameter.name, order,
+                  velocity.subspan(parameter.first, parameter.count));
+  });
+  return iterations;
+}
+
+std::int32_t iterations_of_checkpoint(const std::string& path) {
+  return iterations_of(SafetensorsReader(path));
+}
+
+}  // namespace lockstep::exec
