@@ -29,7 +29,8 @@ class Worker {
 };
 
 struct ExecutorOptions {
-  /// The communication thread may keep a core busy while the compute lane has nothing to do.
+  /// The communication thread may keep a core busy while the compute lane has nothing to do. It
+  /// never does under a quota of processor time.
   bool may_poll = false;
   /// Spans are kept of the iterations from trace_first up to, not including, trace_end.
   std::int32_t trace_first = 0;

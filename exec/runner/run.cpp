@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "exec/launch/control_groups.h"
 #include "exec/transport/combine.h"
 #include "models/base/errors.h"
 
@@ -63,6 +64,7 @@ Executor::Run::Run(Session& session, const schedule::Schedule& schedule, Worker&
   LOCKSTEP_CHECK(schedule.ranks == session.ranks(),
                  "a schedule of " + std::to_string(schedule.ranks) + " ranks in a job of " +
                      std::to_string(session.ranks()));
+  options_.may_poll = options_.may_poll && !has_processor_quota();
   for (const schedule::Fragment& fragment : schedule.fragments)
     buckets = std::max(buckets, static_cast<std::size_t>(fragment.bucket + 1));
   extents_.resize(buckets);
