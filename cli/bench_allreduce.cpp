@@ -137,6 +137,7 @@ class Plan {
         .ranks = job_.ranks, .data = {0, 0, bytes / kFloatBytes}, .scratch = {}, .groups = groups_};
   }
   const training::Job& job() const { return job_; }
+  const std::vector<HostId>& host_of_rank() const { return cluster_.host_of_rank; }
 
  private:
   void read_algorithms(const options::variables_map& values) {
@@ -258,6 +259,10 @@ void print_rows(const std::vector<BenchRow>& rows, std::int32_t ranks) {
 }  // namespace
 
 int run_bench_allreduce(const Arguments& arguments) {
+  return run_bench_allreduce_in(nullptr, arguments);
+}
+
+int run_bench_allreduce_in(const exec::Testbed* testbed, const Arguments& arguments) {
   options::options_description all = bench_flags();
   add_launcher_options(all);
   const options::variables_map values = parse(all, arguments);
@@ -272,10 +277,10 @@ int run_bench_allreduce(const Arguments& arguments) {
   const Plan plan(values);
   const std::int32_t ranks = plan.job().ranks;
   exec::RankOptions rank = rank_options(values, ranks);
-  if (!is_rank(values) && ranks > 1) {
+  if (!is_rank(values) && (ranks > 1 || testbed != nullptr)) {
     Arguments command{"bench", "allreduce"};
     command.insert(command.end(), arguments.begin(), arguments.end());
-    return launch_ranks(command, values, ranks);
+    return launch_ranks(command, values, plan.host_of_rank(), testbed);
   }
   rank.intra_host = plan.job().intra_host;
   exec::Session session(rank, rank.rank == 0 ? to_json(plan.cases(sizes)) : "");

@@ -7,6 +7,10 @@
 #include <string>
 #include <vector>
 
+namespace lockstep::exec {
+class Testbed;
+}
+
 namespace lockstep::cli {
 
 namespace options = boost::program_options;
@@ -39,6 +43,11 @@ int run_compare(const Arguments& arguments);
 int run_bench(const Arguments& arguments);
 int run_schedule(const Arguments& arguments);
 int run_topology(const Arguments& arguments);
+int run_testbed(const Arguments& arguments);
+
+/// Those that start ranks, in the hosts of a testbed; without one on this machine.
+int run_train_in(const exec::Testbed* testbed, const Arguments& arguments);
+int run_bench_allreduce_in(const exec::Testbed* testbed, const Arguments& arguments);
 
 /// The benchmarks, likewise.
 int run_bench_allreduce(const Arguments& arguments);

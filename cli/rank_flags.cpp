@@ -70,11 +70,11 @@ exec::RankOptions rank_options(const options::variables_map& values, std::int32_
   if (values.count("secret-fd")) {
     rank.secret =
         exec::read_secret(static_cast<int>(whole_number(values, "secret-fd", 0, 1 << 20)));
-    rank.loopback_only = true;
   }
   if (values.count("rendezvous-fd"))
     rank.listening_socket = static_cast<int>(whole_number(values, "rendezvous-fd", 0, 1 << 20));
   if (values.count("rendezvous")) read_rendezvous(values["rendezvous"].as<std::string>(), rank);
+  rank.loopback_only = values.count("secret-fd") && rank.host == "127.0.0.1";
   if (values.count("rank") && !values.count("secret-file") && !values.count("secret-fd"))
     std::fprintf(stderr,
                  "caution: without --secret-file anybody who reaches the port may join the job\n");
@@ -82,15 +82,21 @@ exec::RankOptions rank_options(const options::variables_map& values, std::int32_
 }
 
 int launch_ranks(const Arguments& arguments, const options::variables_map& values,
-                 std::int32_t ranks) {
+                 const std::vector<HostId>& host_of_rank, const exec::Testbed* testbed) {
   exec::LocalLaunch launch;
-  launch.ranks = ranks;
+  launch.ranks = static_cast<std::int32_t>(host_of_rank.size());
   launch.timeout_seconds = timeout_of(values, "timeout", kDefaultTimeout);
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     if (arguments[i] == "--ranks")  // the launcher's to give
       ++i;
     else if (!arguments[i].starts_with("--ranks="))
       launch.arguments.push_back(arguments[i]);
+  }
+  if (testbed != nullptr) {
+    launch.listener = testbed->listen(host_of_rank[0], exec::address_of(host_of_rank[0]));
+    launch.enter = [&](Rank rank) {
+      return testbed->enter(host_of_rank[static_cast<std::size_t>(rank)]);
+    };
   }
   return exec::launch_local_ranks(launch);
 }

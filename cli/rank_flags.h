@@ -3,9 +3,12 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "cli/command_line.h"
 #include "exec/launch/session.h"
+#include "exec/testbed/testbed.h"
+#include "models/base/ids.h"
 
 namespace lockstep::cli {
 
@@ -19,9 +22,10 @@ bool is_rank(const options::variables_map& values);
 /// Throws ConfigError. Warns when strangers could join.
 exec::RankOptions rank_options(const options::variables_map& values, std::int32_t ranks);
 
-/// Starts `ranks` processes of this program with these arguments, the subcommand first; sees them
-/// through and returns the exit status of the whole.
+/// Starts a process of this program for each rank with these arguments, the subcommand first, in
+/// its host of the testbed if there is one; sees them through and returns the exit status of the
+/// whole.
 int launch_ranks(const Arguments& arguments, const options::variables_map& values,
-                 std::int32_t ranks);
+                 const std::vector<HostId>& host_of_rank, const exec::Testbed* testbed = nullptr);
 
 }  // namespace lockstep::cli

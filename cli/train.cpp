@@ -142,6 +142,10 @@ int run_as_rank(const options::variables_map& values, const exec::RankOptions& r
 }  // namespace
 
 int run_train(const Arguments& arguments) {
+  return run_train_in(nullptr, arguments);
+}
+
+int run_train_in(const exec::Testbed* testbed, const Arguments& arguments) {
   options::options_description all = train_flags();
   add_launcher_options(all);
   const options::variables_map values = parse(all, arguments);
@@ -152,16 +156,16 @@ int run_train(const Arguments& arguments) {
   check_outputs(values, {"out", "trace", "save-parameters", "checkpoint"});
   const std::int32_t ranks = read_job(values).ranks;
   const exec::RankOptions rank = rank_options(values, ranks);
-  if (is_rank(values) || ranks == 1) return run_as_rank(values, rank);
+  if (is_rank(values) || (ranks == 1 && testbed == nullptr)) return run_as_rank(values, rank);
   const ResolvedJob resolved = resolve_for_training(values);  // so that what is wrong is said once
-  if (resolved.topology.hosts.size() > 1)
+  if (resolved.topology.hosts.size() > 1 && testbed == nullptr)
     std::fprintf(stderr,
                  "caution: topology \"%s\" has several hosts, but all ranks run on this one\n",
                  resolved.topology.name.c_str());
   read_machines(values);
   Arguments command{"train"};
   command.insert(command.end(), arguments.begin(), arguments.end());
-  return launch_ranks(command, values, ranks);
+  return launch_ranks(command, values, resolved.host_of_rank, testbed);
 }
 
 }  // namespace lockstep::cli

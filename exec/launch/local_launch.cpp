@@ -28,6 +28,9 @@ namespace {
 
 using std::chrono::steady_clock;
 
+/// Statuses of a child that has not become the program.
+constexpr int kNotEntered = 126, kNotStarted = 127;
+
 [[noreturn]] void throw_system_error(const char* what) {
   throw std::system_error(errno, std::generic_category(), what);
 }
@@ -57,11 +60,13 @@ int make_listener(std::int32_t ranks) {
   return listener;
 }
 
-std::uint16_t port_of(int listener) {
+std::string where_listens(int listener) {
   sockaddr_in address{};
   socklen_t size = sizeof address;
   ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size);
-  return ntohs(address.sin_port);
+  char text[INET_ADDRSTRLEN];
+  ::inet_ntop(AF_INET, &address.sin_addr, text, sizeof text);
+  return text + (":" + std::to_string(ntohs(address.sin_port)));
 }
 
 int make_secret_file() {
@@ -118,7 +123,7 @@ class Launcher {
   };
 
   void start_all();
-  pid_t start(std::vector<std::string> arguments, const std::vector<int>& inherited);
+  pid_t start(Rank rank, std::vector<std::string> arguments, const std::vector<int>& inherited);
   void reap();
   void note(std::size_t rank, int status);
   void send_to_running(int signal);
@@ -170,9 +175,9 @@ int Launcher::run() {
 }
 
 void Launcher::start_all() {
-  const Descriptor listener(make_listener(launch_.ranks));
+  const Descriptor listener(launch_.listener < 0 ? make_listener(launch_.ranks) : launch_.listener);
   const Descriptor secret(make_secret_file());
-  const std::string rendezvous = "127.0.0.1:" + std::to_string(port_of(listener.number()));
+  const std::string rendezvous = where_listens(listener.number());
   for (Rank rank = 0; rank < launch_.ranks; ++rank) {
     std::vector<std::string> arguments{launch_.program};
     arguments.insert(arguments.end(), launch_.arguments.begin(), launch_.arguments.end());
@@ -186,12 +191,13 @@ void Launcher::start_all() {
       arguments.insert(arguments.end(), {"--rendezvous-fd", std::to_string(listener.number())});
       inherited.push_back(listener.number());
     }
-    children_.push_back({start(std::move(arguments), inherited), true});
+    children_.push_back({start(rank, std::move(arguments), inherited), true});
   }
 }
 
-/// Between fork and exec only what is safe there; so everything is made before.
-pid_t Launcher::start(std::vector<std::string> arguments, const std::vector<int>& inherited) {
+/// Between fork and exec a process of several threads could do little; this one has one.
+pid_t Launcher::start(Rank rank, std::vector<std::string> arguments,
+                      const std::vector<int>& inherited) {
   std::vector<char*> pointers;
   for (std::string& argument : arguments)
     pointers.push_back(argument.data());
@@ -208,8 +214,9 @@ pid_t Launcher::start(std::vector<std::string> arguments, const std::vector<int>
   for (const int descriptor : inherited)
     ::fcntl(descriptor, F_SETFD, 0);
   ::sigprocmask(SIG_SETMASK, &signals_.before(), nullptr);
+  if (launch_.enter && !launch_.enter(rank)) ::_exit(kNotEntered);
   ::execv(launch_.program.c_str(), pointers.data());
-  ::_exit(127);
+  ::_exit(kNotStarted);
 }
 
 void Launcher::reap() {
@@ -237,7 +244,9 @@ void Launcher::note(std::size_t rank, int status) {
   }
   const int code = WEXITSTATUS(status);
   if (code == 0) return;
-  if (code == 127) std::fprintf(stderr, "lockstep: %s could not be started\n", who.c_str());
+  if (code == kNotStarted) std::fprintf(stderr, "lockstep: %s could not be started\n", who.c_str());
+  if (code == kNotEntered)
+    std::fprintf(stderr, "lockstep: %s could not be moved to its host\n", who.c_str());
   if (code == 2)
     bad_input_ = true;
   else if (code == 3)

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -15,10 +16,15 @@ struct LocalLaunch {
   std::int32_t ranks = 1;
   std::string program = "/proc/self/exe";
   /// Every rank's, after the program's name. What follows them is
-  ///   --rank R --ranks N --rendezvous 127.0.0.1:PORT --secret-fd F [--rendezvous-fd F]
+  ///   --rank R --ranks N --rendezvous ADDRESS:PORT --secret-fd F [--rendezvous-fd F]
   /// where the descriptors are open in the child: the first holds the job's secret (read_secret),
   /// the second, rank 0's only, listens at the rendezvous.
   std::vector<std::string> arguments = {};
+  /// A socket that listens where rank 0 is, closed when the ranks are started; −1: on 127.0.0.1.
+  int listener = -1;
+  /// Called in a rank's process before it becomes the program, to take it elsewhere; returns
+  /// whether that worked.
+  std::function<bool(Rank)> enter = {};
   /// When a rank has failed the others have this and a second more to end by themselves.
   double timeout_seconds = 5;
 };
