@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <numeric>
 #include <sstream>
 #include <thread>
 
@@ -16,6 +17,7 @@
 #include "cli/rank_flags.h"
 #include "exec/calibration/machine_fit.h"
 #include "exec/calibration/message_timing.h"
+#include "exec/calibration/network_timing.h"
 #include "exec/calibration/row_timing.h"
 #include "exec/calibration/transport_timing.h"
 #include "exec/data/idx.h"
@@ -34,8 +36,14 @@ struct Plan {
   std::vector<network::Network> networks;
   std::vector<std::int32_t> threads;
   std::vector<std::int32_t> batches;
-  exec::Dataset data;
+  bool asked_for_batches = false;
+  exec::Dataset data;  // empty if nothing needs it
+  network::Network reference;
 };
+
+bool has_size_of(const exec::Dataset& data, const network::Network& network) {
+  return network.input == network::Shape{data.train.height, data.train.width, 1};
+}
 
 /// "8,16,32" → ascending whole numbers.
 std::vector<std::int32_t> number_list(const std::string& text, const std::string& flag) {
@@ -54,63 +62,40 @@ std::vector<std::int32_t> number_list(const std::string& text, const std::string
   return numbers;
 }
 
-/// Enough passes for a median, more where they are short.
-std::int32_t passes_for(std::int32_t batch) {
-  return std::clamp(1200 / batch, 9, 60);
-}
-
-training::Job one_rank_job(std::int32_t batch, std::int32_t threads) {
-  training::Job job;
-  job.batch = batch;
-  job.threads = threads;
-  job.iterations = 1;
-  return job;
-}
-
-/// Batches that a row's slow-down beside a memory stream is measured at.
-bool is_measured_beside(std::int32_t batch) {
-  return batch == 32 || batch == 64;
-}
-
-/// How steady the machine was while it was measured.
-struct Steadiness {
-  std::vector<double> jitters;     // spread of the passes of one measurement
-  std::vector<double> references;  // seconds of the reference, from beginning to end
-};
-
 /// Seconds of one iteration, always the same: how much it differs from one time of the calibration
 /// to another is the machine's drift.
 double measure_reference(const Plan& plan) {
-  double total = 0;
-  for (const double seconds :
-       exec::time_rows(one_rank_job(32, 1), plan.networks.front(), plan.data, 9).rows)
-    total += seconds;
-  return total;
+  training::Job job;
+  job.batch = 32;
+  job.iterations = 1;
+  const exec::RowTimes times = exec::time_rows_on_noise(job, plan.reference, 9);
+  return std::accumulate(times.rows.begin(), times.rows.end(), 0.0);
+}
+
+/// Batches of the plan that are worth their time: unless somebody asked for them, no pass longer
+/// than five seconds.
+std::vector<std::int32_t> batches_for(const Plan& plan, const network::Network& network,
+                                      std::int32_t threads, const cost::Machine& machine) {
+  constexpr double kLongest = 5;
+  std::vector<std::int32_t> batches = plan.batches;
+  while (!plan.asked_for_batches && batches.size() > 1 &&
+         exec::expected_seconds(network, batches.back(), threads, machine) > kLongest)
+    batches.pop_back();
+  if (batches.size() < plan.batches.size())
+    std::fprintf(stderr, "  %s: batches above %d would take long; --batches measures them\n",
+                 network.name.c_str(), batches.back());
+  return batches;
 }
 
 void calibrate_network(const Plan& plan, const network::Network& network, std::int32_t threads,
-                       double stream_alone, cost::Machine& machine, Steadiness& steadiness) {
-  std::vector<exec::RowSamples> samples;
-  const auto cores = static_cast<std::int32_t>(machine.cores);
-  for (const std::int32_t batch : plan.batches) {
-    std::fprintf(stderr, "  %s, %d thread(s), batch %d\n", network.name.c_str(), threads, batch);
-    const training::Job job = one_rank_job(batch, threads);
-    exec::RowSamples& sample = samples.emplace_back();
-    sample.batch = batch;
-    const exec::RowTimes times = exec::time_rows(job, network, plan.data, passes_for(batch));
-    sample.alone = times.rows;
-    steadiness.jitters.push_back(exec::robust_spread(times.passes));
-    steadiness.references.push_back(measure_reference(plan));
-    if (threads < cores && is_measured_beside(batch)) {
-      exec::MemoryStream stream;
-      const exec::Neighbour neighbour([&stream] { stream.run(); });
-      sample.beside = exec::time_rows(job, network, plan.data, passes_for(batch)).rows;
-    }
-  }
-  const training::Iteration iteration =
-      training::make_iteration(one_rank_job(plan.batches.front(), threads), network);
-  exec::add_rows(machine, iteration.works, network, threads, samples, stream_alone,
-                 machine.memory_bytes_per_second);
+                       cost::Machine& machine, exec::Steadiness& steadiness) {
+  const exec::NetworkTiming timing{
+      .batches = batches_for(plan, network, threads, machine),
+      .threads = threads,
+      .data = has_size_of(plan.data, network) ? &plan.data : nullptr,
+      .reference = [&plan] { return measure_reference(plan); },
+      .say = [](const std::string& what) { std::fprintf(stderr, "  %s\n", what.c_str()); }};
+  exec::add_network(machine, network, timing, steadiness);
 }
 
 /// Starts processes of this program that measure something together; rank 0 leaves the result in a
@@ -201,23 +186,39 @@ int measure_as_rank(const options::variables_map& values) {
   return kFine;
 }
 
+/// 1, 2, 4, … and all cores: between two of them the cost model interpolates.
+std::vector<std::int32_t> usual_threads() {
+  const auto cores = static_cast<std::int32_t>(std::thread::hardware_concurrency());
+  std::vector<std::int32_t> threads;
+  for (std::int32_t count = 1; count < cores; count *= 2)
+    threads.push_back(count);
+  threads.push_back(std::max(cores, 1));
+  return threads;
+}
+
 Plan make_plan(const options::variables_map& values) {
   Plan plan;
   const auto names = values.count("network") ? values["network"].as<std::vector<std::string>>()
                                              : std::vector<std::string>{"fashion-cnn", "lenet5"};
   for (const std::string& name : names)
     plan.networks.push_back(network::load_network(name));
-  const auto cores = static_cast<std::int32_t>(std::thread::hardware_concurrency());
-  if (values.count("threads"))
-    plan.threads = number_list(values["threads"].as<std::string>(), "--threads");
-  else
-    plan.threads = cores > 1 ? std::vector{1, cores} : std::vector{1};
+  plan.threads = values.count("threads")
+                     ? number_list(values["threads"].as<std::string>(), "--threads")
+                     : usual_threads();
+  plan.asked_for_batches = values.count("batches") > 0;
   plan.batches = number_list(
-      values.count("batches") ? values["batches"].as<std::string>() : "8,16,32,64,128,256",
+      plan.asked_for_batches ? values["batches"].as<std::string>() : "1,2,4,8,16,32,64,128,256",
       "--batches");
-  plan.data = exec::load_idx_folder(values.count("data") ? values["data"].as<std::string>() : "");
-  for (const network::Network& network : plan.networks)
-    exec::check_fits(plan.data, network, plan.batches.back());
+  plan.reference = network::load_network("fashion-cnn");
+  if (values.count("data")) {
+    plan.data = exec::load_idx_folder(values["data"].as<std::string>());
+    for (const network::Network& network : plan.networks)
+      exec::check_fits(plan.data, network, plan.batches.back());
+  } else if (std::any_of(plan.networks.begin(), plan.networks.end(), [](const auto& network) {
+               return network.input == network::Shape{28, 28, 1};  // Fashion-MNIST's
+             })) {
+    plan.data = exec::load_idx_folder("");
+  }
   return plan;
 }
 
@@ -257,8 +258,7 @@ cost::Machine measure(const Plan& plan) {
   machine.cores = static_cast<double>(std::thread::hardware_concurrency());
   std::fprintf(stderr, "memory and arithmetic\n");
   machine.flops_per_core = exec::peak_flops();
-  const double stream_alone = exec::memory_bandwidth(1);
-  machine.core_memory_bytes_per_second = stream_alone;
+  machine.core_memory_bytes_per_second = exec::memory_bandwidth(1);
   machine.memory_bytes_per_second =
       exec::memory_bandwidth(static_cast<std::int32_t>(machine.cores));
   std::fprintf(stderr, "messages between two processes\n");
@@ -266,10 +266,10 @@ cost::Machine measure(const Plan& plan) {
   std::fprintf(stderr, "messages between ranks of one host that only wait\n");
   measure_exchanges(machine);
   machine.message.window_bytes = exec::tcp_window_bytes();
-  Steadiness steadiness;
+  exec::Steadiness steadiness;
   for (const network::Network& network : plan.networks)
     for (const std::int32_t threads : plan.threads)
-      calibrate_network(plan, network, threads, stream_alone, machine, steadiness);
+      calibrate_network(plan, network, threads, machine, steadiness);
   machine.iteration_jitter = cost::median(std::move(steadiness.jitters));
   machine.run_to_run_residual = exec::relative_spread(steadiness.references);
   return machine;
@@ -280,17 +280,24 @@ cost::Machine measure(const Plan& plan) {
 int run_calibrate(const Arguments& arguments) {
   options::options_description flags(
       "lockstep calibrate --out machine.json [flags]\n\n"
-      "Measures every layer of the networks at several batches, alone and beside a thread that\n"
-      "loads the memory; input, update; and messages between two local processes. Runs no job\n"
-      "of several ranks. Leave the machine alone meanwhile.\nFlags");
+      "Measures every layer of the networks at several batches and thread counts, alone and "
+      "beside\n"
+      "a thread that loads the memory; input, where the images have the network's size; update; "
+      "and\n"
+      "messages between two local processes. Runs no job of several ranks. Leave the machine "
+      "alone\n"
+      "meanwhile. Between what is measured predictions interpolate, outside they say so.\nFlags");
   auto add = flags.add_options();
   add("help", "this text");
   add("out", options::value<std::string>(), "the machine file to write");
   add("network", options::value<std::vector<std::string>>()->composing(),
       "whose layers to measure; may be repeated (default fashion-cnn, lenet5)");
-  add("threads", options::value<std::string>(), "computing threads (default: 1 and all cores)");
-  add("batches", options::value<std::string>(), "images per pass (default 8,16,32,64,128,256)");
-  add("data", options::value<std::string>(), "folder of IDX files (default: Fashion-MNIST)");
+  add("threads", options::value<std::string>(),
+      "computing threads (default: 1, 2, 4, … and all cores)");
+  add("batches", options::value<std::string>(),
+      "images per pass of one rank (default: 1,2,4, … 256, without those that take over 5 s)");
+  add("data", options::value<std::string>(),
+      "folder of IDX files (default: Fashion-MNIST, and no input for networks of other sizes)");
   options::options_description all;
   all.add(flags);
   add_rank_options(all);

@@ -57,26 +57,53 @@ std::vector<cost::Sample> points_of(const network::WorkTable& works, std::size_t
   return points;
 }
 
-bool has(const cost::Machine& machine, const LayerCost& cost) {
-  return machine.find(cost.signature, cost.direction, cost.threads) != nullptr;
+LayerCost* find(cost::Machine& machine, const cost::RowName& name, std::int32_t threads) {
+  for (LayerCost& cost : machine.layers)
+    if (cost.signature == name.signature && cost.direction == name.direction &&
+        cost.threads == threads)
+      return &cost;
+  return nullptr;
+}
+
+void fit(LayerCost& cost) {
+  cost.seconds = cost::fit_line(cost.samples);
+  cost.seconds.relative_residual = cost::interpolation_residual(cost.samples);
 }
 
 }  // namespace
 
-void add_rows(cost::Machine& machine, const network::WorkTable& works,
-              const network::Network& network, std::int32_t threads,
-              const std::vector<RowSamples>& samples, double neighbour, double capacity) {
+void add_rows(cost::Machine& machine, const network::WorkTable& works, const TimedRows& rows,
+              const std::vector<RowSamples>& samples) {
   for (std::size_t row = 0; row < works.size(); ++row) {
     const Work& work = works[row];
-    const cost::RowName name = cost::row_name(work, network);
-    LayerCost cost{.signature = name.signature, .direction = name.direction, .threads = threads};
-    if (has(machine, cost)) continue;  // another network has the same row
+    const cost::RowName name = cost::row_name(work, rows.network);
+    if (work.kind == WorkKind::Input && !rows.with_input) continue;
+    if (find(machine, name, rows.threads)) continue;  // another network has the same row
+    LayerCost cost{
+        .signature = name.signature, .direction = name.direction, .threads = rows.threads};
     cost.samples = points_of(works, row, samples);
-    cost.seconds = cost::fit_line(cost.samples);
-    cost.seconds.relative_residual = cost::interpolation_residual(cost.samples);
-    cost.memory_bytes_per_unit = memory_per_unit(work, row, samples, neighbour, capacity);
+    fit(cost);
+    cost.memory_bytes_per_unit =
+        memory_per_unit(work, row, samples, rows.neighbour, machine.memory_bytes_per_second);
     machine.layers.push_back(cost);
   }
+}
+
+void add_updates(cost::Machine& machine, const network::WorkTable& works, std::int32_t threads,
+                 const RowSamples& sample) {
+  const auto first = std::find_if(works.begin(), works.end(),
+                                  [](const Work& work) { return work.kind == WorkKind::Update; });
+  LayerCost* cost = find(machine, {.signature = "update", .direction = ""}, threads);
+  if (first == works.end() || cost == nullptr) return;
+  for (const cost::Sample& point :
+       points_of(works, static_cast<std::size_t>(first - works.begin()), {sample})) {
+    const auto place =
+        std::lower_bound(cost->samples.begin(), cost->samples.end(), point.units,
+                         [](const cost::Sample& at, double units) { return at.units < units; });
+    if (place == cost->samples.end() || place->units != point.units)
+      cost->samples.insert(place, point);
+  }
+  fit(*cost);
 }
 
 // The processors' time per message follows from tiny messages, per byte from large ones. What a

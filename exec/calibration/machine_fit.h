@@ -20,11 +20,23 @@ struct RowSamples {
   std::vector<double> beside;  // beside a memory stream; empty where that was not measured
 };
 
-/// Adds a line for each row of the table. `neighbour` and `capacity` in bytes/s: what the memory
-/// stream moves alone, and what the host's cores move together.
-void add_rows(cost::Machine& machine, const network::WorkTable& works,
-              const network::Network& network, std::int32_t threads,
-              const std::vector<RowSamples>& samples, double neighbour, double capacity);
+/// What rows were measured on.
+struct TimedRows {
+  const network::Network& network;
+  std::int32_t threads = 1;
+  double neighbour = 0;    // bytes/s: what the memory stream moves alone
+  bool with_input = true;  // whether images were loaded
+};
+
+/// Adds each row of the table, a point for every batch. `machine` has the bandwidth of its memory.
+/// A row that it has already keeps what it has.
+void add_rows(cost::Machine& machine, const network::WorkTable& works, const TimedRows& rows,
+              const std::vector<RowSamples>& samples);
+
+/// Adds the table's updates to the row of updates, a point for every number of parameters that it
+/// does not have yet.
+void add_updates(cost::Machine& machine, const network::WorkTable& works, std::int32_t threads,
+                 const RowSamples& sample);
 
 void add_messages(cost::Machine& machine, const MessageSamples& samples);
 

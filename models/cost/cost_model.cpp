@@ -34,6 +34,10 @@ LayerCost roofline(const Work& work, const Network& network, const Machine& mach
   return cost;
 }
 
+std::string whole(double count) {
+  return std::to_string(static_cast<std::int64_t>(count));
+}
+
 }  // namespace
 
 CostModel::CostModel(const Network& network, network::WorkTable works,
@@ -160,17 +164,15 @@ std::vector<std::string> CostModel::extrapolated_rows() const {
       const Row& row = rows_[kind][work];
       if (!row.threads_outside.empty())
         names.push_back(kinds_[kind]->name + ": " + row.name + " " + row.threads_outside);
-      if (!row.measured || works_[work].kind == WorkKind::Update) continue;
+      if (!row.measured || row.cost.samples.empty()) continue;
+      const bool is_update = works_[work].kind == WorkKind::Update;
       for (std::size_t rank = 0; rank < kind_of_rank_.size(); ++rank) {
-        const std::int32_t batch = batch_of_rank_[rank];
-        if (kind_of_rank_[rank] != kind || row.cost.samples.empty() ||
-            row.cost.was_measured_at(batch))
-          continue;
-        const auto smallest = static_cast<std::int32_t>(row.cost.samples.front().units);
-        const auto largest = static_cast<std::int32_t>(row.cost.samples.back().units);
-        names.push_back(kinds_[kind]->name + ": " + row.name + " at batch " +
-                        std::to_string(batch) + ", measured from " + std::to_string(smallest) +
-                        " to " + std::to_string(largest));
+        const double count = units(static_cast<Rank>(rank), work);
+        if (kind_of_rank_[rank] != kind || row.cost.was_measured_at(count)) continue;
+        names.push_back(kinds_[kind]->name + ": " + row.name + (is_update ? " of " : " at batch ") +
+                        whole(count) + (is_update ? " parameters" : "") + ", measured from " +
+                        whole(row.cost.samples.front().units) + " to " +
+                        whole(row.cost.samples.back().units));
         break;
       }
     }

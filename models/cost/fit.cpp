@@ -55,16 +55,17 @@ Line fit_line(std::span<const Sample> samples) {
 
 double interpolation_residual(std::span<const Sample> samples) {
   double sum = 0;
+  double seconds = 0;
   for (std::size_t i = 1; i + 1 < samples.size(); ++i) {
     const Sample& before = samples[i - 1];
     const Sample& after = samples[i + 1];
     const double share = (samples[i].units - before.units) / (after.units - before.units);
     const double between = before.seconds + share * (after.seconds - before.seconds);
     const double error = samples[i].seconds / between - 1;
-    sum += error * error;
+    sum += samples[i].seconds * error * error;
+    seconds += samples[i].seconds;
   }
-  return samples.size() > 2 ? std::sqrt(sum / static_cast<double>(samples.size() - 2))
-                            : kUnknownResidual;
+  return samples.size() > 2 ? std::sqrt(sum / seconds) : kUnknownResidual;
 }
 
 double median(std::vector<double> values) {

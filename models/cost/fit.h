@@ -16,7 +16,8 @@ Line fit_line(std::span<const Sample> samples);
 /// What interpolation_residual() says when it cannot know.
 inline constexpr double kUnknownResidual = 0.1;
 /// Root mean square of (sample ÷ the straight line between its neighbours − 1) over the inner
-/// samples: how far interpolating may be off. kUnknownResidual with fewer than three.
+/// samples, weighted by their seconds, since an iteration feels an error in proportion: how far
+/// interpolating may be off. kUnknownResidual with fewer than three.
 double interpolation_residual(std::span<const Sample> samples);
 
 /// The median; `values` must not be empty.

@@ -24,10 +24,12 @@ TUNED = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 34),
 
 
 def run_lockstep(program, network, batch, threads):
-    with tempfile.NamedTemporaryFile(suffix=".json") as out:
+    with tempfile.TemporaryDirectory() as folder:
+        out = os.path.join(folder, "out.json")
         subprocess.run([program, "bench", "network", network, "--batch", batch, "--threads",
-                        threads, "--out", out.name], check=True, stdout=subprocess.DEVNULL)
-        return json.load(out)
+                        threads, "--out", out], check=True, stdout=subprocess.DEVNULL)
+        with open(out, encoding="utf-8") as file:
+            return json.load(file)
 
 
 def run_torch(network, batch, threads, seconds, environment):

@@ -172,7 +172,8 @@ TEST_CASE("calibration: a row becomes a line, its traffic what its slow-down ask
   }
   samples[1].beside.assign(rows, 1.25 * samples[1].alone[0]);
   cost::Machine machine;
-  exec::add_rows(machine, iteration.works, network, 1, samples, 10e9, 16e9);
+  machine.memory_bytes_per_second = 16e9;
+  exec::add_rows(machine, iteration.works, {.network = network, .neighbour = 10e9}, samples);
   const cost::LayerCost* cost = machine.find("loss 10", "", 1);
   REQUIRE(cost != nullptr);
   CHECK(cost->seconds.fixed == Approx(1e-4));

@@ -79,6 +79,12 @@ TEST_CASE("a row's time: straight between samples, outside them by the line from
   CHECK(row.seconds_of(15) == Approx(20));
   // Between its neighbours the middle sample would be 4 + 6/3 = 6, but is 8.
   CHECK(cost::interpolation_residual(row.samples) == Approx(1.0 / 3));
+  // At 7 the line from 8 to 22 says 8 + 14·4/8 = 15, which 10 misses by a third too: 1/9 of 8 s and
+  // of 10 s.
+  row.samples.push_back({11, 22});
+  CHECK(cost::interpolation_residual(row.samples) == Approx(1.0 / 3));
+  row.samples = {{1, 4}, {3, 8}, {7, 10}, {11, 12}};  // from 8 to 12: 10 at 7
+  CHECK(cost::interpolation_residual(row.samples) == Approx(std::sqrt(8.0 / 9 / 18)));
 }
 
 TEST_CASE("memory traffic: what makes fair sharing come out at the measured slow-down") {
