@@ -59,28 +59,42 @@ double messages_of(const schedule::Schedule& schedule) {
 
 }  // namespace
 
-std::vector<Candidate> rank_candidates(const collectives::Operation& operation,
-                                       std::int64_t segment_bytes, const Cluster& cluster) {
-  std::vector<Candidate> candidates;
+std::vector<collectives::Choice> shortlist(const collectives::Operation& operation,
+                                           std::int64_t segment_bytes, const Cluster& cluster,
+                                           double times) {
+  std::vector<collectives::Choice> choices;
   double messages = 0;
   for (const collectives::Choice& choice :
        collectives::candidates(operation, segment_bytes, ideal_network(cluster), kSpread)) {
-    const schedule::Schedule schedule =
-        collectives::make_schedule(choice.algorithm, collectives::with(operation, choice));
-    messages += messages_of(schedule);
-    if (messages > kMostMessages && candidates.size() >= kFewest) continue;
-    const CollectivePrediction prediction = predict_collective(schedule, cluster);
-    candidates.push_back({choice, prediction.seconds, prediction.dominated_by});
+    messages += times * messages_of(collectives::make_schedule(
+                            choice.algorithm, collectives::with(operation, choice)));
+    if (messages <= kMostMessages || choices.size() < kFewest) choices.push_back(choice);
   }
+  return choices;
+}
+
+void sort_by_time(std::vector<Candidate>& candidates) {
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const Candidate& a, const Candidate& b) { return a.seconds < b.seconds; });
+}
+
+std::vector<Candidate> rank_candidates(const collectives::Operation& operation,
+                                       std::int64_t segment_bytes, const Cluster& cluster) {
+  std::vector<Candidate> candidates;
+  for (const collectives::Choice& choice : shortlist(operation, segment_bytes, cluster)) {
+    const CollectivePrediction prediction = predict_collective(
+        collectives::make_schedule(choice.algorithm, collectives::with(operation, choice)),
+        cluster);
+    candidates.push_back({choice, prediction.seconds, prediction.dominated_by});
+  }
+  sort_by_time(candidates);
   return candidates;
 }
 
 void explain(const std::vector<Candidate>& candidates) {
-  std::printf("%-52s %12s %8s  %s\n", "candidate", "predicted", "", "most of it is");
+  std::printf("%-56s %12s %8s  %s\n", "candidate", "predicted", "", "most of it is");
   for (const Candidate& candidate : candidates)
-    std::printf("%-52s %12s %+7.0f %%  %s\n", collectives::describe(candidate.choice).c_str(),
+    std::printf("%-56s %12s %+7.0f %%  %s\n", collectives::describe(candidate.choice).c_str(),
                 format_seconds(candidate.seconds).c_str(),
                 100 * (candidate.seconds / candidates.front().seconds - 1),
                 candidate.dominated_by.c_str());

@@ -16,6 +16,15 @@ struct Candidate {
   std::string dominated_by;
 };
 
+/// What is worth simulating for an operation, by the closed forms and by what simulating takes when
+/// the operation is done `times` times. With `segment_bytes` ≥ 0 the size of segments is given.
+std::vector<collectives::Choice> shortlist(const collectives::Operation& operation,
+                                           std::int64_t segment_bytes, const Cluster& cluster,
+                                           double times = 1);
+
+/// The fastest first; equals stay in order.
+void sort_by_time(std::vector<Candidate>& candidates);
+
 /// The candidates for an operation, the fastest first. With `segment_bytes` ≥ 0 the size of
 /// segments is given. Throws ConfigError as predict_collective() does.
 std::vector<Candidate> rank_candidates(const collectives::Operation& operation,

@@ -10,13 +10,13 @@
 
 namespace lockstep::cli {
 
-namespace {
-
 std::string with_share(const std::string& what, double share) {
   char text[32];
   std::snprintf(text, sizeof text, " (%.0f %%)", 100 * share);
   return what + text;
 }
+
+namespace {
 
 /// The busiest processor or link, if it is busy most of the time; else the latencies that follow
 /// one another.
@@ -44,16 +44,10 @@ std::string dominant(const sim::SimulatedRun& run, const topology::Topology& top
 
 CollectivePrediction predict_collective(const schedule::Schedule& schedule,
                                         const Cluster& cluster) {
-  std::vector<std::size_t> ranks_of_host(cluster.topology.hosts.size());
-  for (const HostId host : cluster.host_of_rank)
-    ++ranks_of_host[static_cast<std::size_t>(host)];
-  double bytes = 0;  // of one rank
-  for (const schedule::Buffer& buffer : schedule.buffers)
-    bytes += static_cast<double>(buffer.count * bytes_of(buffer.type));
-  const auto most = *std::max_element(ranks_of_host.begin(), ranks_of_host.end());
-  const cost::CostModel cost = make_cost_model(
-      cluster.topology, cluster.host_of_rank, *cluster.machines,
-      {.how = cluster.intra_host, .working_set_bytes = bytes * static_cast<double>(most)});
+  const cost::CostModel cost =
+      make_cost_model(cluster.topology, cluster.host_of_rank, *cluster.machines,
+                      {.how = cluster.intra_host,
+                       .working_set_bytes = walked_bytes(schedule, cluster.host_of_rank)});
 
   std::uint64_t messages = 0;
   for (const schedule::PairBytes& pair : schedule::rank_facts(schedule, 0).sent)

@@ -26,6 +26,9 @@ struct CollectivePrediction {
   std::string dominated_by;
 };
 
+/// "processor 0 (98 %)".
+std::string with_share(const std::string& what, double share);
+
 /// Throws ConfigError when a host's kind has no machine file.
 CollectivePrediction predict_collective(const schedule::Schedule& schedule, const Cluster& cluster);
 

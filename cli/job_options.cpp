@@ -85,6 +85,11 @@ training::Job read_job(const options::variables_map& values) {
   return job;
 }
 
+std::int32_t most_buckets_in_flight(const training::Job& job) {
+  const bool adds_sums = job.batch_norm == training::BatchNorm::Synchronised;  // on streams too
+  return 256 / (collectives::streams_of(job.algorithm) * job.streams) - (adds_sums ? 1 : 0);
+}
+
 ResolvedJob resolve(const training::Job& job) {
   return resolve(job, network::load_network(job.network), topology::load_topology(job.topology));
 }
@@ -95,8 +100,10 @@ ResolvedJob resolve(const training::Job& job, network::Network network,
     throw ConfigError("--batch", "a batch of " + std::to_string(job.batch) +
                                      " images cannot be split over " + std::to_string(job.ranks) +
                                      " ranks, expected at least one image per rank");
-  const bool adds_sums = job.batch_norm == training::BatchNorm::Synchronised;  // on streams too
-  const int most_in_flight = 256 / collectives::streams_of(job.algorithm) - (adds_sums ? 1 : 0);
+  if (job.choose_algorithm)
+    throw ConfigError("algorithm", "expected the name of one, is \"auto\", which is settled by "
+                                   "simulate and train only");
+  const int most_in_flight = most_buckets_in_flight(job);
   if (job.buckets_in_flight > most_in_flight)
     throw ConfigError("--buckets-in-flight", "must be at most " + std::to_string(most_in_flight) +
                                                  " with " + collectives::name_of(job.algorithm) +
@@ -174,11 +181,25 @@ MachinesOfRanks machines_of_ranks(const topology::Topology& topology,
 
 }  // namespace
 
+double walked_bytes(const schedule::Schedule& schedule, const std::vector<HostId>& host_of_rank) {
+  std::map<HostId, double> ranks_of_host;
+  double most = 0;
+  for (const HostId host : host_of_rank)
+    most = std::max(most, ++ranks_of_host[host]);
+  double bytes = 0;
+  for (const schedule::Buffer& buffer : schedule.buffers)
+    bytes += static_cast<double>(buffer.count * bytes_of(buffer.type));
+  return most * bytes;
+}
+
 cost::CostModel make_cost_model(const ResolvedJob& resolved, const Machines& machines) {
   MachinesOfRanks of_ranks = machines_of_ranks(resolved.topology, resolved.host_of_rank, machines);
   return cost::CostModel(resolved.network, resolved.iteration.works, resolved.batch_of_rank(),
                          resolved.job.threads, std::move(of_ranks.machines),
-                         std::move(of_ranks.speeds));
+                         std::move(of_ranks.speeds),
+                         {.how = resolved.job.intra_host,
+                          .working_set_bytes = walked_bytes(resolved.iteration.schedule,
+                                                            resolved.host_of_rank)});
 }
 
 cost::CostModel make_cost_model(const topology::Topology& topology,

@@ -37,10 +37,15 @@ ResolvedJob resolve(const training::Job& job);
 ResolvedJob resolve(const training::Job& job, network::Network network,
                     topology::Topology topology);
 
+/// There are 256 streams.
+std::int32_t most_buckets_in_flight(const training::Job& job);
+
 /// Machine files by kind; "" is the kind of hosts that name none.
 using Machines = std::map<std::string, cost::Machine>;
 /// --machine [KIND=]FILE, any number of them.
 Machines read_machines(const options::variables_map& values);
+/// The bytes of a schedule's buffers, of all ranks of the host that has the most.
+double walked_bytes(const schedule::Schedule& schedule, const std::vector<HostId>& host_of_rank);
 /// The cost model of a resolved job. Throws ConfigError when a host's kind has no machine file.
 /// `machines` must outlive it.
 cost::CostModel make_cost_model(const ResolvedJob& resolved, const Machines& machines);

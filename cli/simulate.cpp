@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "cli/choose_for_job.h"
 #include "cli/command_line.h"
 #include "cli/job_options.h"
 #include "cli/prediction.h"
@@ -16,6 +17,7 @@ int run_simulate(const Arguments& arguments) {
   flags.add_options()("help", "this text");
   add_result_options(flags);
   add_job_options(flags);
+  add_explain_option(flags);
   flags.add_options()("epochs", options::value<std::string>(),
                       "instead of --iterations; changes nothing in the time of an iteration");
   const options::variables_map values = parse(flags, arguments);
@@ -32,7 +34,8 @@ int run_simulate(const Arguments& arguments) {
   const Machines machines = read_machines(values);
   if (machines.empty())
     throw ConfigError("--machine", "expected a machine file; lockstep calibrate writes one");
-  const ResolvedJob resolved = resolve(read_job(values));
+  const ResolvedJob resolved =
+      resolve_choosing(read_job(values), machines, values.count("explain") > 0);
   Prediction prediction = predict(resolved, machines, values.count("trace") > 0);
   prediction.result.provenance = provenance(resolved.job.seed);
   apply_baseline(values, prediction.result);

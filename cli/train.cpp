@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "cli/choose_for_job.h"
 #include "cli/command_line.h"
 #include "cli/job_options.h"
 #include "cli/prediction.h"
@@ -42,6 +43,7 @@ options::options_description train_flags() {
   add_rank_options(flags);
   add_result_options(flags);
   add_job_options(flags);
+  add_explain_option(flags);
   return flags;
 }
 
@@ -53,10 +55,9 @@ std::int32_t iterations_done(const options::variables_map& values) {
   return exec::iterations_of_checkpoint(values["resume"].as<std::string>());
 }
 
-/// The job with everything loaded and the number of iterations settled.
-ResolvedJob resolve_for_training(const options::variables_map& values) {
-  training::Job job = read_job(values);
-  ResolvedJob resolved = resolve(job);
+/// Loads the images to see whether they fit, and settles the number of iterations.
+ResolvedJob with_iterations(ResolvedJob resolved, const options::variables_map& values) {
+  training::Job& job = resolved.job;
   const exec::Dataset data = exec::load_idx_folder(job.data);
   exec::check_fits(data, resolved.network, job.batch);
   const std::int32_t per_epoch = data.train.count() / job.batch;
@@ -77,7 +78,6 @@ ResolvedJob resolve_for_training(const options::variables_map& values) {
                                         " iterations: there is nothing left to do");
     job.iterations -= done;
   }
-  resolved.job = job;
   return resolved;
 }
 
@@ -125,8 +125,9 @@ int run_as_rank(const options::variables_map& values, const exec::RankOptions& r
     training.checkpoint_every =
         static_cast<std::int32_t>(whole_number(values, "checkpoint-every", 1, 1 << 30));
   }
-  const ResolvedJob resolved = resolve_for_training(values);
   const Machines machines = read_machines(values);
+  const ResolvedJob resolved = with_iterations(
+      resolve_choosing(read_job(values), machines, values.count("explain") > 0), values);
   if (!machines.empty()) {
     const Prediction prediction = predict(resolved, machines, false);
     training.predicted_seconds = prediction.result.summary.iteration_seconds.mean;
@@ -154,15 +155,18 @@ int run_train_in(const exec::Testbed* testbed, const Arguments& arguments) {
     return kFine;
   }
   check_outputs(values, {"out", "trace", "save-parameters", "checkpoint"});
-  const std::int32_t ranks = read_job(values).ranks;
+  training::Job job = read_job(values);
+  const std::int32_t ranks = job.ranks;
   const exec::RankOptions rank = rank_options(values, ranks);
   if (is_rank(values) || (ranks == 1 && testbed == nullptr)) return run_as_rank(values, rank);
-  const ResolvedJob resolved = resolve_for_training(values);  // so that what is wrong is said once
+  // So that what is wrong is said once, not by every rank.
+  check_can_choose(job, read_machines(values), values.count("explain") > 0);
+  job.choose_algorithm = false;  // rank 0 does
+  const ResolvedJob resolved = with_iterations(resolve(job), values);
   if (resolved.topology.hosts.size() > 1 && testbed == nullptr)
     std::fprintf(stderr,
                  "caution: topology \"%s\" has several hosts, but all ranks run on this one\n",
                  resolved.topology.name.c_str());
-  read_machines(values);
   Arguments command{"train"};
   command.insert(command.end(), arguments.begin(), arguments.end());
   return launch_ranks(command, values, resolved.host_of_rank, testbed);

@@ -42,8 +42,9 @@ std::string whole(double count) {
 
 CostModel::CostModel(const Network& network, network::WorkTable works,
                      std::vector<std::int32_t> batch_of_rank, std::int32_t threads,
-                     std::vector<const Machine*> machines, std::vector<double> speed)
-    : CostModel(std::move(machines), std::move(speed)) {
+                     std::vector<const Machine*> machines, std::vector<double> speed,
+                     WithinHosts within_hosts)
+    : CostModel(std::move(machines), std::move(speed), within_hosts) {
   works_ = std::move(works);
   batch_of_rank_ = std::move(batch_of_rank);
   threads_ = threads;
@@ -92,14 +93,13 @@ Demand CostModel::compute(Rank rank, std::int32_t work) const {
 }
 
 const ExchangeCosts* CostModel::exchanges(Rank rank) const {
-  if (!works_.empty()) return nullptr;
   const auto found = machine(rank).exchanges.find(within_hosts_.how);
   return found != machine(rank).exchanges.end() && !found->second.together.empty() ? &found->second
                                                                                    : nullptr;
 }
 
 bool CostModel::polls(Rank rank) const {
-  return exchanges(rank) != nullptr;
+  return works_.empty() && exchanges(rank) != nullptr;
 }
 
 PolledMessage CostModel::polled_message(Rank receiver, Nearness nearness,
@@ -119,7 +119,7 @@ double CostModel::turn_seconds(Rank rank) const {
 
 Demand CostModel::combine(Rank rank, std::uint64_t bytes) const {
   const double count = static_cast<double>(bytes);
-  if (const ExchangeCosts* costs = exchanges(rank))
+  if (const ExchangeCosts* costs = exchanges(rank); costs != nullptr && polls(rank))
     return {.seconds = polled_combine_seconds(*costs, within_hosts_.working_set_bytes, count) /
                        speed_[static_cast<std::size_t>(rank)],
             .cores = 1,
@@ -130,20 +130,29 @@ Demand CostModel::combine(Rank rank, std::uint64_t bytes) const {
           .memory_bytes = 3 * count};  // both operands read, one written
 }
 
-MessageDemand CostModel::message(Rank sender, Rank receiver, schedule::Operator combine) const {
+MessageCost CostModel::message_cost(Rank rank, bool within_host) const {
+  const MessageCost& tcp = machine(rank).message;
+  const ExchangeCosts* costs = exchanges(rank);
+  if (!within_host || within_hosts_.how == IntraHost::Tcp || costs == nullptr) return tcp;
+  return cost::message_cost(*costs, within_hosts_.working_set_bytes, tcp, within_hosts_.how);
+}
+
+MessageDemand CostModel::message(Rank sender, Rank receiver, bool within_host,
+                                 schedule::Operator combine) const {
   const double send_speed = speed_[static_cast<std::size_t>(sender)];
   const double receive_speed = speed_[static_cast<std::size_t>(receiver)];
   const Machine& to = machine(receiver);
-  const MessageCost& out = machine(sender).message;
-  const MessageCost& in = to.message;
+  const MessageCost out = message_cost(sender, within_host);
+  const MessageCost in = message_cost(receiver, within_host);
   const bool adds = combine != schedule::Operator::Replace;
+  const bool direct = within_host && takes_directly();
   return {.send_overhead_seconds = out.send_overhead_seconds / send_speed,
           .receive_overhead_seconds = in.receive_overhead_seconds / receive_speed,
           .send_core_seconds_per_byte = out.send_core_seconds_per_byte / send_speed,
           .receive_core_seconds_per_byte =
               (in.receive_core_seconds_per_byte + (adds ? to.combine_seconds_per_byte : 0)) /
               receive_speed,
-          .send_memory_bytes_per_byte = 2,  // read, written to the socket's buffer
+          .send_memory_bytes_per_byte = direct ? 0.0 : 2.0,  // read, written to the socket's buffer
           .receive_memory_bytes_per_byte = adds ? 3.0 : 2.0,
           .latency_seconds = std::max(out.latency_seconds, in.latency_seconds),
           .window_bytes = std::min(out.window_bytes, in.window_bytes)};
@@ -151,9 +160,14 @@ MessageDemand CostModel::message(Rank sender, Rank receiver, schedule::Operator 
 
 std::vector<std::string> CostModel::estimated_rows() const {
   std::vector<std::string> names;
-  for (std::size_t kind = 0; kind < kinds_.size(); ++kind)
+  for (std::size_t kind = 0; kind < rows_.size(); ++kind)
     for (const Row& row : rows_[kind])
       if (!row.measured) names.push_back(kinds_[kind]->name + ": " + row.name);
+  if (within_hosts_.how != IntraHost::Tcp)
+    for (const Machine* kind : kinds_)
+      if (!kind->exchanges.contains(within_hosts_.how))
+        names.push_back(kind->name + ": messages through " + name_of(within_hosts_.how) +
+                        ", taken for TCP's");
   return names;
 }
 

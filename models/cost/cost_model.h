@@ -52,7 +52,8 @@ class CostModel {
   /// rank r's host (pointers outlive the model); `speed[r]` divides its core-seconds.
   CostModel(const network::Network& network, network::WorkTable works,
             std::vector<std::int32_t> batch_of_rank, std::int32_t threads,
-            std::vector<const Machine*> machines, std::vector<double> speed);
+            std::vector<const Machine*> machines, std::vector<double> speed,
+            WithinHosts within_hosts = {});
 
   /// For schedules without Compute steps (a collective alone): no network, no works. The ranks only
   /// wait for one another, so that their communication threads poll; where it was measured what
@@ -63,7 +64,8 @@ class CostModel {
   Demand compute(Rank rank, std::int32_t work) const;
   Demand combine(Rank rank, std::uint64_t bytes) const;
   /// A receive that combines pays for it per byte, as it arrives.
-  MessageDemand message(Rank sender, Rank receiver, schedule::Operator combine) const;
+  MessageDemand message(Rank sender, Rank receiver, bool within_host,
+                        schedule::Operator combine) const;
   /// Whether messages within the rank's host are priced by polled_message(), not by message().
   bool polls(Rank rank) const;
   PolledMessage polled_message(Rank receiver, Nearness nearness, schedule::Operator combine,
@@ -94,6 +96,8 @@ class CostModel {
   double units(Rank rank, std::size_t work) const;
   /// What was measured of exchanges on the rank's host; null where nothing was.
   const ExchangeCosts* exchanges(Rank rank) const;
+  /// Of messages to or from the rank.
+  MessageCost message_cost(Rank rank, bool within_host) const;
 
   network::WorkTable works_;
   std::vector<std::int32_t> batch_of_rank_;

@@ -99,6 +99,24 @@ double polled_combine_seconds(const ExchangeCosts& costs, double working_set, do
   return std::max(0.0, sample.add_seconds - sample.store_seconds);
 }
 
+MessageCost message_cost(const ExchangeCosts& costs, double working_set, const MessageCost& tcp,
+                         IntraHost how) {
+  const Samples apart = choose(costs, Nearness::Apart);
+  const MessageSample tiny = interpolate(apart, working_set, 0);
+  const double bytes = apart.back().bytes;
+  const MessageSample large = interpolate(apart, working_set, bytes);
+  const auto per_byte = [&](double small, double whole) {
+    return std::max(0.0, whole - small) / bytes;
+  };
+  MessageCost cost = tcp;
+  cost.send_overhead_seconds = tiny.send_seconds;
+  cost.receive_overhead_seconds = tiny.store_seconds;
+  cost.send_core_seconds_per_byte = per_byte(tiny.send_seconds, large.send_seconds);
+  cost.receive_core_seconds_per_byte = per_byte(tiny.store_seconds, large.store_seconds);
+  if (how == IntraHost::SharedMemory) cost.window_bytes = 0;
+  return cost;
+}
+
 double turn_seconds(const ExchangeCosts& costs) {
   if (costs.together.empty()) return 0;
   const MessageSample tiny = interpolate(costs.together, costs.together.front().working_set, 0);

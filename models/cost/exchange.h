@@ -35,6 +35,12 @@ PolledMessage polled_message(const ExchangeCosts& costs, Nearness nearness, doub
 /// How much longer adding takes than storing.
 double polled_combine_seconds(const ExchangeCosts& costs, double working_set, double bytes);
 
+/// The same for ranks that also compute, whose communication threads sleep when there is nothing to
+/// do: the work as measured, but the wake-up `latency_seconds` of a sleeping receiver. Shared memory
+/// has no window: a message is taken from the sender's memory, so that its Recv must be there.
+MessageCost message_cost(const ExchangeCosts& costs, double working_set, const MessageCost& tcp,
+                         IntraHost how);
+
 /// What it takes to hand the processor from one polling rank to the next: half of what a round of
 /// tiny messages between two ranks on one processor takes beyond their work.
 double turn_seconds(const ExchangeCosts& costs);

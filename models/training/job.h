@@ -29,6 +29,7 @@ struct Job {
 
   collectives::Algorithm algorithm = collectives::Algorithm::Ring;
   bool choose_algorithm = false;         // "auto": not yet resolved
+  bool choose_segment = true;            // then too; false once segment_bytes is given
   std::uint64_t bucket_bytes = 1 << 20;  // a bucket is closed once it holds this much
   std::int32_t buckets_in_flight = 2;
   std::uint64_t segment_bytes = 256 << 10;  // a chunk travels in pieces of at most this size

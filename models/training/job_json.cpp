@@ -158,6 +158,7 @@ constexpr std::array<Field, 21> kFields{{
          throw ConfigError(where, "must be at least 4 B, or 0 for whole chunks, is " +
                                       std::to_string(bytes) + " B");
        job.segment_bytes = bytes;
+       job.choose_segment = false;
      }},
     {"overlap", [](const Job& job) { return Json(job.overlap); },
      [](Job& job, const Json& value, Where where) {

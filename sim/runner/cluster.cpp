@@ -162,7 +162,9 @@ const Terms& Cluster::terms(std::uint32_t connection, schedule::Operator combine
 }
 
 Terms Cluster::make_terms(const Connection& connection, schedule::Operator combine) {
-  const cost::MessageDemand demand = cost_.message(connection.sender, connection.receiver, combine);
+  const bool within_host = &host_of(connection.sender) == &host_of(connection.receiver);
+  const cost::MessageDemand demand =
+      cost_.message(connection.sender, connection.receiver, within_host, combine);
   Terms terms;
   terms.send_overhead = delay(demand.send_overhead_seconds);
   terms.receive_overhead = delay(demand.receive_overhead_seconds);
@@ -171,7 +173,7 @@ Terms Cluster::make_terms(const Connection& connection, schedule::Operator combi
   terms.receive_seconds_per_byte = demand.receive_core_seconds_per_byte;
   terms.window_bytes = demand.window_bytes;
   double rate = kUnlimited;
-  if (&host_of(connection.sender) == &host_of(connection.receiver))
+  if (within_host && !cost_.takes_directly())
     rate = or_unlimited(cost_.machine(connection.sender).loopback_bytes_per_second);
   const auto host =
       static_cast<std::size_t>(host_of_rank_[static_cast<std::size_t>(connection.sender)]);
@@ -213,7 +215,8 @@ std::array<std::uint32_t, 2> Cluster::add_flow(const Connection& connection) {
   shared_ = ends_;
   shaped_.clear();
   const Host& from = host_of(connection.sender);
-  if (&from == &host_of(connection.receiver)) shared_.push_back({from.loopback, 1});
+  if (&from == &host_of(connection.receiver) && !cost_.takes_directly())
+    shared_.push_back({from.loopback, 1});
   for (const Crossing& crossing : crossings(connection))
     shared_.push_back({crossing.resource, crossing.share});
   for (std::uint32_t i = 0; i < connection.hops; ++i) {

@@ -208,8 +208,8 @@ TEST_CASE("cost model: between two thread counts speed is straight, outside them
 TEST_CASE("cost model: a receive that adds pays for it per byte") {
   const cost::Machine machine = datasheet();
   const cost::CostModel model({&machine, &machine}, {1, 1});
-  const cost::MessageDemand store = model.message(0, 1, schedule::Operator::Replace);
-  const cost::MessageDemand add = model.message(0, 1, schedule::Operator::Sum);
+  const cost::MessageDemand store = model.message(0, 1, false, schedule::Operator::Replace);
+  const cost::MessageDemand add = model.message(0, 1, false, schedule::Operator::Sum);
   CHECK(store.receive_core_seconds_per_byte == Approx(0.2e-9));
   CHECK(add.receive_core_seconds_per_byte == Approx(0.3e-9));
   CHECK(add.latency_seconds == Approx(20e-6));
