@@ -24,6 +24,10 @@ double bus_bandwidth(std::uint64_t bytes, double seconds, std::int32_t ranks) {
   return algorithm_bandwidth(bytes, seconds) * 2 * (ranks - 1) / ranks;
 }
 
+std::string describe(const BenchCase& each) {
+  return each.program.empty() ? collectives::describe(each.choice) : "schedule " + each.name;
+}
+
 std::string to_json(const std::vector<BenchCase>& cases) {
   Json list = Json::array();
   for (const BenchCase& each : cases)
@@ -32,7 +36,9 @@ std::string to_json(const std::vector<BenchCase>& cases) {
                     {"segment_bytes", each.choice.segment_bytes},
                     {"servers", each.choice.servers},
                     {"chosen", each.chosen},
-                    {"predicted_seconds", each.predicted_seconds}});
+                    {"predicted_seconds", each.predicted_seconds},
+                    {"name", each.name},
+                    {"program", each.program}});
   return to_text({{"cases", list}});
 }
 
@@ -41,15 +47,17 @@ std::vector<BenchCase> parse_bench_cases(const std::string& text) {
   const Json json = parse_json(text, where);
   const ObjectReader object(json, where, "", {"cases"});
   std::vector<BenchCase> cases;
-  for (const ObjectReader& each : object.objects(
-           "cases",
-           {"bytes", "algorithm", "segment_bytes", "servers", "chosen", "predicted_seconds"}))
+  for (const ObjectReader& each :
+       object.objects("cases", {"bytes", "algorithm", "segment_bytes", "servers", "chosen",
+                                "predicted_seconds", "name", "program"}))
     cases.push_back(
         {each.integer<std::uint64_t>("bytes"),
          {collectives::parse_algorithm(each.text("algorithm"), each.place("algorithm")),
           each.integer<std::uint64_t>("segment_bytes"), each.integer<std::int32_t>("servers")},
          each.boolean("chosen"),
-         each.number("predicted_seconds", 0, 1e9)});
+         each.number("predicted_seconds", 0, 1e9),
+         each.text("name"),
+         each.text("program")});
   return cases;
 }
 
@@ -59,8 +67,9 @@ std::string to_json(const std::vector<BenchRow>& rows, std::int32_t ranks,
   for (const BenchRow& row : rows) {
     const BenchCase& each = row.measured;
     const double seconds = row.quantile(0.5);
+    const bool is_own = each.program.empty();
     Json entry{{"bytes", each.bytes},
-               {"algorithm", collectives::name_of(each.choice.algorithm)},
+               {"algorithm", is_own ? collectives::name_of(each.choice.algorithm) : describe(each)},
                {"segment_bytes", each.choice.segment_bytes},
                {"servers", each.choice.servers},
                {"chosen", each.chosen},

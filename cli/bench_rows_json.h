@@ -16,7 +16,11 @@ struct BenchCase {
   collectives::Choice choice;
   bool chosen = false;           // by auto
   double predicted_seconds = 0;  // 0 = without a machine file
+  std::string name;              // of a schedule that is no algorithm's, and its MSCCL text
+  std::string program;
 };
+/// Of the schedule, for people.
+std::string describe(const BenchCase& each);
 
 struct BenchRow {
   BenchCase measured;

@@ -79,11 +79,12 @@ void sort_by_time(std::vector<Candidate>& candidates) {
 }
 
 std::vector<Candidate> rank_candidates(const collectives::Operation& operation,
-                                       std::int64_t segment_bytes, const Cluster& cluster) {
+                                       std::int64_t segment_bytes, const Cluster& cluster,
+                                       std::int32_t parts) {
   std::vector<Candidate> candidates;
   for (const collectives::Choice& choice : shortlist(operation, segment_bytes, cluster)) {
     const CollectivePrediction prediction = predict_collective(
-        collectives::make_schedule(choice.algorithm, collectives::with(operation, choice)),
+        collectives::make_schedule(choice.algorithm, collectives::with(operation, choice), parts),
         cluster);
     candidates.push_back({choice, prediction.seconds, prediction.dominated_by});
   }

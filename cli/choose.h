@@ -25,10 +25,11 @@ std::vector<collectives::Choice> shortlist(const collectives::Operation& operati
 /// The fastest first; equals stay in order.
 void sort_by_time(std::vector<Candidate>& candidates);
 
-/// The candidates for an operation, the fastest first. With `segment_bytes` ≥ 0 the size of
-/// segments is given. Throws ConfigError as predict_collective() does.
+/// The candidates for an operation in `parts` side by side, the fastest first. With `segment_bytes`
+/// ≥ 0 the size of segments is given. Throws ConfigError as predict_collective() does.
 std::vector<Candidate> rank_candidates(const collectives::Operation& operation,
-                                       std::int64_t segment_bytes, const Cluster& cluster);
+                                       std::int64_t segment_bytes, const Cluster& cluster,
+                                       std::int32_t parts);
 
 /// All of them as a table for people, on stdout.
 void explain(const std::vector<Candidate>& candidates);

@@ -23,9 +23,9 @@ training::Job with(training::Job job, const collectives::Choice& choice) {
 std::string dominant(const results::Result& result) {
   constexpr double kMost = 0.5;
   const double seconds = result.summary.iteration_seconds.mean;
-  const auto busiest = std::max_element(
-      result.links.begin(), result.links.end(),
-      [](const auto& a, const auto& b) { return a.utilisation < b.utilisation; });
+  const auto busiest =
+      std::max_element(result.links.begin(), result.links.end(),
+                       [](const auto& a, const auto& b) { return a.utilisation < b.utilisation; });
   if (result.summary.compute_seconds > kMost * seconds)
     return with_share("computing", result.summary.compute_seconds / seconds);
   if (busiest != result.links.end() && busiest->utilisation > kMost)

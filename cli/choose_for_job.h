@@ -7,10 +7,10 @@
 
 namespace lockstep::cli {
 
-/// resolve(), with the algorithm that makes the predicted iteration shortest where the job leaves it
-/// open, and its size of segments unless that was given. Closed forms for the largest bucket
-/// shortlist, simulated iterations decide. With `explains` prints all candidates, whether or not the
-/// job leaves them open. Throws ConfigError, too when there is a choice but no machine file.
+/// resolve(), with the algorithm that makes the predicted iteration shortest where the job leaves
+/// it open, and its size of segments unless that was given. Closed forms for the largest bucket
+/// shortlist, simulated iterations decide. With `explains` prints all candidates, whether or not
+/// the job leaves them open. Throws ConfigError, too when there is a choice but no machine file.
 ResolvedJob resolve_choosing(const training::Job& job, const Machines& machines, bool explains);
 
 /// Throws ConfigError when there is a choice to make, or to explain, but nothing to choose by.

@@ -29,6 +29,7 @@ constexpr JobFlag kJobFlags[] = {
      "to be fastest, with its size of segments"},
     {"group-by", "groups of the hierarchical algorithm: host, rack, or so many consecutive ranks"},
     {"servers", "parameter servers, on ranks 0, 1, …, which train too (0 = all ranks)"},
+    {"streams", "parts of a bucket that are reduced side by side, on connections of their own"},
     {"intra-host",
      "messages between ranks of one host: tcp, unix (sockets) or shm (shared memory)"},
     {"bucket-bytes", "gradients reduced together, at least (\"1 MiB\")"},
@@ -101,8 +102,9 @@ ResolvedJob resolve(const training::Job& job, network::Network network,
                                      " images cannot be split over " + std::to_string(job.ranks) +
                                      " ranks, expected at least one image per rank");
   if (job.choose_algorithm)
-    throw ConfigError("algorithm", "expected the name of one, is \"auto\", which is settled by "
-                                   "simulate and train only");
+    throw ConfigError("algorithm",
+                      "expected the name of one, is \"auto\", which is settled by "
+                      "simulate and train only");
   const int most_in_flight = most_buckets_in_flight(job);
   if (job.buckets_in_flight > most_in_flight)
     throw ConfigError("--buckets-in-flight", "must be at most " + std::to_string(most_in_flight) +
@@ -194,12 +196,11 @@ double walked_bytes(const schedule::Schedule& schedule, const std::vector<HostId
 
 cost::CostModel make_cost_model(const ResolvedJob& resolved, const Machines& machines) {
   MachinesOfRanks of_ranks = machines_of_ranks(resolved.topology, resolved.host_of_rank, machines);
-  return cost::CostModel(resolved.network, resolved.iteration.works, resolved.batch_of_rank(),
-                         resolved.job.threads, std::move(of_ranks.machines),
-                         std::move(of_ranks.speeds),
-                         {.how = resolved.job.intra_host,
-                          .working_set_bytes = walked_bytes(resolved.iteration.schedule,
-                                                            resolved.host_of_rank)});
+  return cost::CostModel(
+      resolved.network, resolved.iteration.works, resolved.batch_of_rank(), resolved.job.threads,
+      std::move(of_ranks.machines), std::move(of_ranks.speeds),
+      {.how = resolved.job.intra_host,
+       .working_set_bytes = walked_bytes(resolved.iteration.schedule, resolved.host_of_rank)});
 }
 
 cost::CostModel make_cost_model(const topology::Topology& topology,

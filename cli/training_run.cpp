@@ -218,8 +218,12 @@ std::optional<TrainingOutcome> train_in(Session& session, const TrainingOptions&
   const exec::Dataset data =
       exec::load_idx_folder(options.data.empty() ? resolved.job.data : options.data);
   exec::check_fits(data, resolved.network, resolved.job.batch);
+  const std::size_t exchanged =
+      exec::Replica::exchanged_floats(resolved.network, resolved.iteration);
+  const std::span<std::byte> memory = session.allocate(exchanged * sizeof(float));
   exec::Replica replica(resolved.job, resolved.network, resolved.iteration, data, session.rank(),
-                        envelope.iterations_done);
+                        envelope.iterations_done,
+                        {reinterpret_cast<float*>(memory.data()), exchanged});
   start(options, envelope, resolved, replica);
 
   ProgressLine line(resolved.job, options.predicted_seconds);
@@ -250,7 +254,9 @@ std::optional<TrainingOutcome> train_in(Session& session, const TrainingOptions&
 
 std::optional<TrainingOutcome> train(const TrainingOptions& options,
                                      const std::optional<ResolvedJob>& resolved_here) {
-  Session session(options.rank, resolved_here ? seal(*resolved_here, options) : "");
+  exec::RankOptions rank = options.rank;
+  if (resolved_here) rank.intra_host = resolved_here->job.intra_host;
+  Session session(rank, resolved_here ? seal(*resolved_here, options) : "");
   try {
     return train_in(session, options);
   } catch (const ConfigError& error) {

@@ -41,17 +41,26 @@ BatchNormStage batch_norm_of(const network::Network& network, const Stage& stage
 
 }  // namespace
 
-Model::Model(const network::Network& network, int max_batch, int threads, Purpose purpose)
+std::size_t Model::gradient_floats(const network::Network& network) {
+  return static_cast<std::size_t>(network.flat_count) + kTileColumns;
+}
+
+Model::Model(const network::Network& network, int max_batch, int threads, Purpose purpose,
+             const ExchangedMemory& elsewhere)
     : network_(network),
       max_batch_(static_cast<std::size_t>(max_batch)),
       flat_count_(static_cast<std::size_t>(network.flat_count)),
       team_(threads),
       parameters_(flat_count_ + kTileColumns),
-      gradients_(purpose == Purpose::Training ? flat_count_ + kTileColumns : 0),
-      sums_(static_cast<std::size_t>(network.sum_count)),
-      shifts_(sums_.size() / 4),
+      gradients_(elsewhere.gradients),
+      sums_(elsewhere.sums),
+      shifts_(static_cast<std::size_t>(network.sum_count) / 4),
       stages_(network.stages.size()) {
   LOCKSTEP_CHECK(max_batch >= 0 && !network.stages.empty(), std::to_string(max_batch));
+  const auto sum_count = static_cast<std::size_t>(network.sum_count);
+  if (sums_.empty() && sum_count > 0) sums_ = {new_buffer(sum_count), sum_count};
+  if (gradients_.empty() && purpose == Purpose::Training)
+    gradients_ = {new_buffer(flat_count_), gradient_floats(network)};
   place_parameters();
   place_activations(purpose);
   if (purpose == Purpose::Training) place_gradients();

@@ -34,6 +34,13 @@ struct Batch {
   std::uint64_t first_image = 0;  // of these images, in the global batch
 };
 
+/// Where what the ranks exchange lies, if not in memory of the model's own: so that ranks can share
+/// it. Zeroed, from cache lines on; empty = the model's own.
+struct ExchangedMemory {
+  std::span<float> gradients;  // Model::gradient_floats()
+  std::span<float> sums;       // network.sum_count
+};
+
 /// One rank's copy of a network. For each batch: bind(), then for each stage sums(), if it
 /// normalises, and forward(); loss(); then from the last stage with anything to do to the first
 /// gradient_sums(), if it normalises, and backward(). Each call is one row of the work table.
@@ -44,15 +51,18 @@ class Model {
  public:
   /// For batches of up to `max_batch` images. `threads` − 1 threads are started (team.h).
   Model(const network::Network& network, int max_batch, int threads,
-        Purpose purpose = Purpose::Training);
+        Purpose purpose = Purpose::Training, const ExchangedMemory& elsewhere = {});
   Model(const Model&) = delete;
   Model& operator=(const Model&) = delete;
 
+  /// What gradients take, with room for the last tile to end beyond them.
+  static std::size_t gradient_floats(const network::Network& network);
+
   /// In the network's flat layout (network.h).
   std::span<float> parameters() { return {parameters_.data(), flat_count_}; }
-  std::span<float> gradients() { return {gradients_.data(), flat_count_}; }
+  std::span<float> gradients() { return gradients_.first(flat_count_); }
   /// The sums of all batch normalisations, each stage's from Stage::sums on (batch_norm.h).
-  std::span<float> sum_buffer() { return {sums_.data(), sums_.size()}; }
+  std::span<float> sum_buffer() { return sums_; }
 
   /// Weights and biases of convolutions and dense layers uniform in ±1/√fan_in, as PyTorch does;
   /// batch normalisation begins as the identity with running mean 0 and variance 1. Depends on the
@@ -116,8 +126,8 @@ class Model {
   std::size_t flat_count_;
   Team team_;
   FloatBuffer parameters_;
-  FloatBuffer gradients_;
-  std::vector<float> sums_;
+  std::span<float> gradients_;
+  std::span<float> sums_;
   std::vector<float> shifts_;                       // one float where there are four sums
   std::vector<FloatBuffer> buffers_;                // activations, their gradients, scratch
   std::vector<std::vector<std::uint8_t>> winners_;  // of each max-pool

@@ -126,6 +126,7 @@ awaitable<Meeting> meet(tcp::socket& socket, const RendezvousPlan& plan) {
   std::vector<tcp::endpoint> endpoints =
       data_endpoints(table.peers, socket.remote_endpoint().address());
   co_return Meeting{.peers = std::move(table.peers),
+                    .intra_host = table.intra_host,
                     .resolved_job = std::move(table.resolved_job),
                     .clock = clock,
                     .links = {},

@@ -17,6 +17,7 @@
 #include "exec/transport/clock.h"
 #include "exec/transport/secret.h"
 #include "models/base/ids.h"
+#include "models/base/intra_host.h"
 
 namespace lockstep::exec {
 
@@ -25,14 +26,16 @@ struct RendezvousPlan {
   Rank rank = 0;
   std::int32_t ranks = 1;
   Secret secret;
-  std::chrono::nanoseconds timeout{};  // for everybody to come
-  std::string where;                   // "host:port", for people
-  bool loopback_only = false;          // all ranks are on this host
+  std::chrono::nanoseconds timeout{};     // for everybody to come
+  std::string where;                      // "host:port", for people
+  bool loopback_only = false;             // all ranks are on this host
+  IntraHost intra_host = IntraHost::Tcp;  // counts on rank 0
 };
 
 /// What a rank holds when all have met.
 struct Meeting {
   std::vector<Peer> peers;  // by rank
+  IntraHost intra_host = IntraHost::Tcp;
   std::string resolved_job;
   Clock clock;
   /// Control connections: on rank 0 one to every other rank, elsewhere the one to rank 0.

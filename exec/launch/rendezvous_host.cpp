@@ -45,6 +45,7 @@ class Host : public std::enable_shared_from_this<Host> {
         guests_(static_cast<std::size_t>(plan_.ranks)),
         changed_(executor) {
     table_.peers.resize(guests_.size());
+    table_.intra_host = plan_.intra_host;
     table_.resolved_job = std::move(resolved_job);
   }
 
@@ -117,6 +118,7 @@ awaitable<Meeting> Host::meet(tcp::acceptor acceptor) {
   co_await tell_all(MessageKind::Table, encode(table_));
 
   Meeting meeting{.peers = table_.peers,
+                  .intra_host = table_.intra_host,
                   .resolved_job = table_.resolved_job,
                   .clock = clock_,
                   .links = {},

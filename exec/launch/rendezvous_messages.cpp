@@ -49,6 +49,7 @@ std::string encode(const Table& table) {
   exec::put(body, static_cast<std::uint32_t>(table.peers.size()));
   for (const Peer& peer : table.peers)
     put(body, peer);
+  exec::put(body, static_cast<std::uint8_t>(table.intra_host));
   exec::put(body, std::string_view(table.resolved_job));
   return body;
 }
@@ -59,6 +60,10 @@ Table decode_table(std::string_view body, std::int32_t ranks) {
   Table table;
   for (std::int32_t r = 0; r < ranks; ++r)
     table.peers.push_back(take_peer(body));
+  const auto how = take<std::uint8_t>(body);
+  if (how > static_cast<std::uint8_t>(IntraHost::SharedMemory))
+    throw WireError("an unknown way to talk within a host");
+  table.intra_host = static_cast<IntraHost>(how);
   table.resolved_job = take_text(body, kMaximumJobBytes);
   take_end(body);
   return table;

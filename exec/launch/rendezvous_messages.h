@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "exec/launch/peer.h"
+#include "models/base/intra_host.h"
 
 namespace lockstep::exec {
 
@@ -20,6 +21,7 @@ struct Join {
 /// From rank 0.
 struct Table {
   std::vector<Peer> peers;
+  IntraHost intra_host = IntraHost::Tcp;
   std::string resolved_job;
 };
 

@@ -129,7 +129,8 @@ void Session::Life::meet(std::string resolved_job) {
                             .secret = options.secret,
                             .timeout = nanoseconds_of(options.rendezvous_timeout_seconds),
                             .where = where,
-                            .loopback_only = options.loopback_only};
+                            .loopback_only = options.loopback_only,
+                            .intra_host = options.intra_host};
   if (options.ranks == 1) {
     Meeting alone;
     alone.peers = {{this_host_name(), ::getpid(), "", 0, this_place()}};
@@ -160,7 +161,7 @@ void Session::Life::open(Meeting met) {
   mesh = std::make_unique<Mesh>(
       context, options.rank, options.ranks, options.secret, nanoseconds_of(options.timeout_seconds),
       [this](Rank peer, const std::string& cause) { control->suspect(peer, cause); });
-  mesh->settle({options.intra_host, ranks_here(), &buffers});
+  mesh->settle({meeting.intra_host, ranks_here(), &buffers});
   Control::Events events;
   events.verdict = [this](const Verdict& verdict) { end(verdict); };
   events.report = [this](Rank from, const IterationReport& report) {

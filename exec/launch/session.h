@@ -34,7 +34,7 @@ struct RankOptions {
   Secret secret;
   double timeout_seconds = 5;              // silence after which a peer is lost
   double rendezvous_timeout_seconds = 30;  // for everybody to come
-  IntraHost intra_host = IntraHost::Tcp;   // alike on all ranks
+  IntraHost intra_host = IntraHost::Tcp;   // between ranks of one host; counts on rank 0
 };
 
 /// Functions are for any thread but the communication thread, unless they say otherwise. Those that

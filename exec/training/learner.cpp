@@ -13,11 +13,12 @@ namespace lockstep::exec {
 using network::Work;
 using network::WorkKind;
 
-Learner::Learner(const training::Job& job, const network::Network& network, Rank rank)
+Learner::Learner(const training::Job& job, const network::Network& network, Rank rank,
+                 const ExchangedMemory& exchanged)
     : job_(job),
       first_image_(training::first_of_share(job.batch, job.ranks, rank)),
       share_(training::first_of_share(job.batch, job.ranks, rank + 1) - first_image_),
-      model_(network, share_, job.threads),
+      model_(network, share_, job.threads, Purpose::Training, exchanged),
       velocity_(network.flat_count) {
   for (const network::Layer& layer : network.layers)
     for (const network::Parameter& parameter : layer.parameters)

@@ -19,7 +19,8 @@ namespace lockstep::exec {
 class Learner {
  public:
   /// Of rank `rank` of `job`; its parameters follow from the job's seed.
-  Learner(const training::Job& job, const network::Network& network, Rank rank);
+  Learner(const training::Job& job, const network::Network& network, Rank rank,
+          const ExchangedMemory& exchanged = {});
 
   /// Images of this rank's share of every batch.
   std::int32_t share() const { return share_; }

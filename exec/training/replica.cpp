@@ -13,14 +13,45 @@ namespace lockstep::exec {
 using network::Work;
 using network::WorkKind;
 
+namespace {
+
+/// Buffers begin at cache lines.
+std::size_t aligned(std::size_t floats) {
+  constexpr std::size_t kLine = 64 / sizeof(float);
+  return (floats + kLine - 1) / kLine * kLine;
+}
+
+std::size_t scratch_floats(const training::Iteration& iteration) {
+  return static_cast<std::size_t>(iteration.schedule.buffers[training::kScratch].count);
+}
+
+}  // namespace
+
+std::size_t Replica::exchanged_floats(const network::Network& network,
+                                      const training::Iteration& iteration) {
+  return aligned(Model::gradient_floats(network)) +
+         aligned(static_cast<std::size_t>(network.sum_count)) + aligned(scratch_floats(iteration));
+}
+
+Replica::Exchanged Replica::divide(const network::Network& network, std::span<float> memory) const {
+  const std::size_t sums = aligned(Model::gradient_floats(network));
+  const auto sum_count = static_cast<std::size_t>(network.sum_count);
+  return {.of_model = {.gradients = memory.first(Model::gradient_floats(network)),
+                       .sums = memory.subspan(sums, sum_count)},
+          .scratch = memory.subspan(sums + aligned(sum_count), scratch_floats(iteration_))};
+}
+
 Replica::Replica(const training::Job& job, const network::Network& network,
                  const training::Iteration& iteration, const Dataset& data, Rank rank,
-                 std::int32_t iterations_done)
+                 std::int32_t iterations_done, std::span<float> memory)
     : iteration_(iteration),
       iterations_done_(iterations_done),
+      own_memory_(memory.empty() ? exchanged_floats(network, iteration) : 0),
+      exchanged_(divide(network, memory.empty() ? std::span(own_memory_.data(),
+                                                            exchanged_floats(network, iteration))
+                                                : memory)),
       batcher_(data.train, job.batch, job.ranks, rank, job.seed),
-      learner_(job, network, rank),
-      scratch_(iteration.schedule.buffers[training::kScratch].count) {
+      learner_(job, network, rank, exchanged_.of_model) {
   const auto share = static_cast<std::size_t>(batcher_.share());
   for (Input& input : inputs_) {
     input.images.resize(share * network.input.elements());
@@ -52,7 +83,7 @@ std::span<float> Replica::buffer(std::uint32_t number) {
     case training::kParameters:
       return learner_.parameters();
     case training::kScratch:
-      return scratch_;
+      return exchanged_.scratch;
     case training::kSums:
       return learner_.sums();
     default:

@@ -22,10 +22,13 @@ namespace lockstep::exec {
 class Replica final : public Worker {
  public:
   /// All arguments but `job` and `rank` must outlive it. The first iteration that it carries out is
-  /// number `iterations_done` of the training.
+  /// number `iterations_done` of the training. `memory`: exchanged_floats(), zeroed, where what is
+  /// sent and received is to lie; empty = memory of its own.
   Replica(const training::Job& job, const network::Network& network,
           const training::Iteration& iteration, const Dataset& data, Rank rank,
-          std::int32_t iterations_done = 0);
+          std::int32_t iterations_done = 0, std::span<float> memory = {});
+  static std::size_t exchanged_floats(const network::Network& network,
+                                      const training::Iteration& iteration);
 
   void compute(std::int32_t work, std::int32_t iteration) override;
   std::span<float> buffer(std::uint32_t number) override;
@@ -40,6 +43,13 @@ class Replica final : public Worker {
   std::uint64_t hash();
 
  private:
+  /// The buffers that are sent and received.
+  struct Exchanged {
+    ExchangedMemory of_model;
+    std::span<float> scratch;
+  };
+  Exchanged divide(const network::Network& network, std::span<float> memory) const;
+
   /// The images and labels of one iteration's share.
   struct Input {
     std::vector<float> images;
@@ -49,9 +59,10 @@ class Replica final : public Worker {
 
   const training::Iteration& iteration_;
   std::int32_t iterations_done_;  // before this replica
+  FloatBuffer own_memory_;
+  Exchanged exchanged_;
   Batcher batcher_;
   Learner learner_;
-  std::vector<float> scratch_;
   std::array<Input, 2> inputs_;
 };
 

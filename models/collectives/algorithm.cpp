@@ -147,19 +147,31 @@ std::shared_ptr<const schedule::StepSource> make_steps(Algorithm algorithm,
   return nullptr;
 }
 
-schedule::Schedule make_schedule(Algorithm algorithm, Operation operation) {
-  const std::uint64_t count = operation.data.count;
-  const std::uint64_t scratch = scratch_elements(algorithm, count);
-  operation.data = {0, 0, count};
-  operation.scratch = {1, 0, scratch};
+schedule::Slice part_of(const schedule::Slice& data, std::size_t part, std::size_t parts) {
+  const std::uint64_t first = data.count * part / parts;
+  return {data.buffer, data.first + first, data.count * (part + 1) / parts - first};
+}
+
+schedule::Schedule make_schedule(Algorithm algorithm, Operation operation, std::int32_t parts) {
+  LOCKSTEP_CHECK(parts == 1 || operation.collective == Collective::AllReduce,
+                 "only an all-reduce is done in parts");
+  const schedule::Slice data{0, 0, operation.data.count};
   schedule::Schedule result;
   result.name = name_of(algorithm) + " " + name_of(operation.collective);
   result.ranks = operation.ranks;
-  result.buffers = {{.name = "data", .count = count}, {.name = "scratch", .count = scratch}};
-  result.fragments = {{.name = name_of(operation.collective),
-                       .bucket = 0,
-                       .steps = make_steps(algorithm, operation),
-                       .after = {}}};
+  std::uint64_t scratch = 0;
+  for (std::int32_t part = 0; part < parts; ++part) {
+    operation.data = part_of(data, static_cast<std::size_t>(part), static_cast<std::size_t>(parts));
+    const std::uint64_t need = scratch_elements(algorithm, operation.data.count);
+    operation.scratch = {1, scratch, need};
+    scratch += need;
+    operation.stream = static_cast<std::uint8_t>(part * streams_of(algorithm));
+    result.fragments.push_back({.name = name_of(operation.collective),
+                                .bucket = 0,
+                                .steps = make_steps(algorithm, operation),
+                                .after = {}});
+  }
+  result.buffers = {{.name = "data", .count = data.count}, {.name = "scratch", .count = scratch}};
   return result;
 }
 

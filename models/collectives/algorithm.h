@@ -68,13 +68,17 @@ std::uint64_t scratch_elements(Algorithm algorithm, std::uint64_t count);
 /// Consecutive streams that one operation uses.
 std::uint8_t streams_of(Algorithm algorithm);
 
+/// Part `part` of `parts` of data that are reduced side by side, each on streams of its own: as
+/// even as it goes.
+schedule::Slice part_of(const schedule::Slice& data, std::size_t part, std::size_t parts);
+
 /// The steps of the operation, for all ranks. The algorithm must be legal for it.
 std::shared_ptr<const schedule::StepSource> make_steps(Algorithm algorithm,
                                                        const Operation& operation);
 
 /// A schedule of the operation and nothing else, on data.count elements of a buffer "data"; where
-/// data and scratch are is decided here.
-schedule::Schedule make_schedule(Algorithm algorithm, Operation operation);
+/// data and scratch are is decided here. An all-reduce can be done in several `parts` side by side.
+schedule::Schedule make_schedule(Algorithm algorithm, Operation operation, std::int32_t parts = 1);
 /// The same for an all-reduce of `count` elements.
 schedule::Schedule all_reduce_schedule(Algorithm algorithm, std::int32_t ranks, std::uint64_t count,
                                        std::uint64_t segment_elements);

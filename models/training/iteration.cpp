@@ -136,7 +136,7 @@ class IterationBuilder {
     for (std::size_t b = 0; b < iteration_.buckets.size(); ++b)
       add_bucket(chain, b, first_bucket);
     for (std::size_t b = 0; b < iteration_.buckets.size(); ++b)
-      add_update(b, first_bucket + static_cast<std::uint32_t>(b));
+      add_update(b, first_bucket);
     iteration_.schedule.buffers = {{.name = "gradients", .count = network_.flat_count},
                                    {.name = "parameters", .count = network_.flat_count},
                                    {.name = "scratch", .count = scratch_}};
@@ -156,26 +156,37 @@ class IterationBuilder {
     // Behind the buckets' streams there are others: sums never wait behind a bucket. Nor do they
     // wait for the input, which is in the first run, but only for the run's last step.
     const auto last = static_cast<StepIndex>(chain.runs[run].size() - 1);
-    iteration_.schedule.fragments.push_back(
-        all_reduce("all-reduce sums " + std::to_string(run), -1, chain.sums[run],
-                   static_cast<std::size_t>(job_.buckets_in_flight), {{number, last}}));
+    iteration_.schedule.fragments.push_back(all_reduce(
+        "all-reduce sums " + std::to_string(run), -1, chain.sums[run],
+        static_cast<std::size_t>(job_.buckets_in_flight * job_.streams), {{number, last}}));
   }
 
   void add_bucket(const Chain& chain, std::size_t index, std::uint32_t first_bucket) {
     const Bucket& bucket = iteration_.buckets[index];
     const auto in_flight = static_cast<std::size_t>(job_.buckets_in_flight);
+    const auto streams = static_cast<std::size_t>(job_.streams);
     const auto ready_stage = static_cast<std::size_t>(
         job_.overlap ? bucket.first_stage : iteration_.buckets.back().first_stage);
     std::vector<After> after{chain.backward_of[ready_stage]};
-    if (index >= in_flight)
-      after.push_back(
-          {first_bucket + static_cast<std::uint32_t>(index - in_flight), After::kWhole});
-    iteration_.schedule.fragments.push_back(
-        all_reduce("all-reduce " + std::to_string(index), static_cast<std::int32_t>(index),
-                   {kGradients, bucket.first, bucket.count}, index % in_flight, after));
+    if (index >= in_flight) wait_for_bucket(first_bucket, index - in_flight, after);
+    for (std::size_t part = 0; part < streams; ++part) {
+      const schedule::Slice slice =
+          collectives::part_of({kGradients, bucket.first, bucket.count}, part, streams);
+      iteration_.schedule.fragments.push_back(all_reduce(
+          "all-reduce " + std::to_string(index) + (streams > 1 ? "." + std::to_string(part) : ""),
+          static_cast<std::int32_t>(index), slice, index % in_flight * streams + part, after));
+    }
   }
 
-  void add_update(std::size_t index, std::uint32_t after) {
+  /// Until all parts of a bucket are reduced.
+  void wait_for_bucket(std::uint32_t first_bucket, std::size_t index, std::vector<After>& after) {
+    const auto streams = static_cast<std::uint32_t>(job_.streams);
+    for (std::uint32_t part = 0; part < streams; ++part)
+      after.push_back(
+          {first_bucket + static_cast<std::uint32_t>(index) * streams + part, After::kWhole});
+  }
+
+  void add_update(std::size_t index, std::uint32_t first_bucket) {
     const Bucket& bucket = iteration_.buckets[index];
     iteration_.works.push_back(
         {.kind = WorkKind::Update, .first = bucket.first, .count = bucket.count});
@@ -186,7 +197,7 @@ class IterationBuilder {
                     .into = {kParameters, bucket.first, bucket.count}};
     Fragment fragment =
         listed("update " + std::to_string(index), static_cast<std::int32_t>(index), {step});
-    fragment.after = {{after, After::kWhole}};
+    wait_for_bucket(first_bucket, index, fragment.after);
     iteration_.schedule.fragments.push_back(fragment);
   }
 
@@ -208,7 +219,8 @@ class IterationBuilder {
         .scratch = {kScratch, scratch_, need},
         .stream = static_cast<std::uint8_t>(place * streams_of(job_.algorithm)),
         .segment_elements = job_.segment_bytes / bytes_of(schedule::ElementType::Float32),
-        .groups = {}};
+        .groups = groups_,
+        .servers = job_.servers};
     scratch_ += need;
     return {.name = name,
             .bucket = bucket,

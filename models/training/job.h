@@ -36,6 +36,7 @@ struct Job {
   bool overlap = true;                      // all-reduce a bucket while the backward pass goes on
   topology::GroupBy group_by;               // of the hierarchical algorithm
   std::int32_t servers = 0;                 // of the parameter server; 0 = all ranks
+  std::int32_t streams = 1;                 // parts of a bucket that are reduced side by side
   IntraHost intra_host = IntraHost::Tcp;    // between ranks of one host
 
   BatchNorm batch_norm = BatchNorm::PerRank;

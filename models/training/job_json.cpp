@@ -114,7 +114,7 @@ struct Field {
   void (*read)(Job& job, const Json& value, Where where);
 };
 
-constexpr std::array<Field, 21> kFields{{
+constexpr std::array<Field, 22> kFields{{
     {"network", [](const Job& job) { return Json(job.network); },
      [](Job& job, const Json& value, Where where) { job.network = text_of(value, where); }},
     {"ranks", [](const Job& job) { return Json(job.ranks); },
@@ -176,6 +176,10 @@ constexpr std::array<Field, 21> kFields{{
     {"servers", [](const Job& job) { return Json(job.servers); },
      [](Job& job, const Json& value, Where where) {
        job.servers = integer_of(value, 0, 1 << 20, where);
+     }},
+    {"streams", [](const Job& job) { return Json(job.streams); },
+     [](Job& job, const Json& value, Where where) {
+       job.streams = integer_of(value, 1, 64, where);
      }},
     {"intra_host", [](const Job& job) { return Json(name_of(job.intra_host)); },
      [](Job& job, const Json& value, Where where) {

@@ -41,18 +41,31 @@ std::vector<Deed> deeds(const std::vector<TraceSpan>& spans) {
 /// A job's work on plain arrays: Compute steps write a number that follows from rank and element.
 class PlainWorker final : public exec::Worker {
  public:
-  PlainWorker(const schedule::Schedule& schedule, Rank rank) {
+  static std::size_t floats(const schedule::Schedule& schedule) {
+    std::size_t sum = 0;
+    for (const schedule::Buffer& buffer : schedule.buffers)
+      sum += buffer.count;
+    return sum;
+  }
+  /// `memory`: floats() of them.
+  PlainWorker(const schedule::Schedule& schedule, Rank rank, std::span<float> memory) {
     for (std::size_t b = 0; b < schedule.buffers.size(); ++b) {
       Random random(11, static_cast<std::uint64_t>(rank), b);
-      std::vector<float>& buffer = buffers.emplace_back(schedule.buffers[b].count);
-      for (float& value : buffer)
+      buffers.push_back(memory.first(schedule.buffers[b].count));
+      memory = memory.subspan(schedule.buffers[b].count);
+      for (float& value : buffers.back())
         value = static_cast<float>(random.normal());
     }
   }
   void compute(std::int32_t, std::int32_t) override {}
   std::span<float> buffer(std::uint32_t number) override { return buffers[number]; }
 
-  std::vector<std::vector<float>> buffers;
+  std::vector<std::span<float>> buffers;
+};
+
+struct Way {
+  IntraHost how = IntraHost::Tcp;
+  bool may_poll = false;
 };
 
 struct Executed {
@@ -61,23 +74,32 @@ struct Executed {
   std::vector<std::vector<float>> first_buffers;  // of each rank
 };
 
-Executed execute(const schedule::Schedule& schedule) {
+Executed execute(const schedule::Schedule& schedule, const Way& way = {}) {
   Executed executed;
   executed.bytes.resize(static_cast<std::size_t>(schedule.ranks));
   executed.first_buffers.resize(executed.bytes.size());
   std::mutex mutex;
-  const exec::Outcomes outcomes = exec::run_ranks(schedule.ranks, [&](exec::Session& session) {
-    PlainWorker worker(schedule, session.rank());
+  const auto body = [&](exec::Session& session) {
+    const std::size_t floats = PlainWorker::floats(schedule);
+    const std::span<std::byte> memory = session.allocate(floats * sizeof(float));
+    PlainWorker worker(schedule, session.rank(),
+                       {reinterpret_cast<float*>(memory.data()), floats});
     session.connect(exec::peers_of(schedule, session.rank()));
-    exec::Executor executor(session, schedule, worker, {.trace_first = 0, .trace_end = 1});
+    exec::Executor executor(session, schedule, worker,
+                            {.may_poll = way.may_poll, .trace_first = 0, .trace_end = 1});
     executor.run(1);
     session.leave();
     const std::lock_guard lock(mutex);
     const auto rank = static_cast<std::size_t>(session.rank());
     executed.spans.insert(executed.spans.end(), executor.trace().begin(), executor.trace().end());
     executed.bytes[rank] = executor.bytes_sent();
-    executed.first_buffers[rank] = worker.buffers[0];
-  });
+    executed.first_buffers[rank].assign(worker.buffers[0].begin(), worker.buffers[0].end());
+  };
+  // Rank 0's word counts.
+  const exec::Outcomes outcomes =
+      exec::run_ranks(schedule.ranks, body, [&](exec::RankOptions& options) {
+        if (options.rank == 0) options.intra_host = way.how;
+      });
   REQUIRE(outcomes == exec::Outcomes(static_cast<std::size_t>(schedule.ranks)));
   return executed;
 }
@@ -134,9 +156,11 @@ void check_same_deeds(const schedule::Schedule& schedule, const cost::CostModel&
 void check_same_bits(const schedule::Schedule& schedule, const Executed& executed) {
   support::InMemoryRun memory(schedule, 5);
   for (Rank rank = 0; rank < schedule.ranks; ++rank) {
-    const PlainWorker worker(schedule, rank);
+    std::vector<float> floats(PlainWorker::floats(schedule));
+    const PlainWorker worker(schedule, rank, floats);
     for (std::size_t b = 0; b < schedule.buffers.size(); ++b)
-      memory.buffer(rank, static_cast<std::uint32_t>(b)) = worker.buffers[b];
+      memory.buffer(rank, static_cast<std::uint32_t>(b))
+          .assign(worker.buffers[b].begin(), worker.buffers[b].end());
   }
   memory.run();
   for (Rank rank = 0; rank < schedule.ranks; ++rank) {
@@ -169,6 +193,30 @@ TEST_CASE("parity: every algorithm does the same in both worlds, and adds up bit
     if (one.operation.collective == collectives::Collective::ReduceScatter) continue;
     for (const std::vector<float>& result : executed.first_buffers)
       CHECK(result == executed.first_buffers[0]);
+  }
+}
+
+TEST_CASE("parity: the same over Unix sockets and through shared memory, polling or not",
+          "[parity][net]") {
+  const Way way = GENERATE(values<Way>({{IntraHost::Unix, false},
+                                        {IntraHost::Unix, true},
+                                        {IntraHost::SharedMemory, false},
+                                        {IntraHost::SharedMemory, true},
+                                        {IntraHost::Tcp, true}}));
+  const std::int32_t ranks = GENERATE(2, 3, 8);
+  const std::uint64_t segment = GENERATE(0, 65'536);
+  CAPTURE(name_of(way.how), way.may_poll, ranks, segment);
+  const cost::Machine machine = a_machine();
+  const std::vector<const cost::Machine*> machines(static_cast<std::size_t>(ranks), &machine);
+  const cost::CostModel cost(machines, std::vector<double>(machines.size(), 1.0));
+  for (const support::Case& one : support::cases_for(ranks, segment > 0 ? 300'007 : 1001, segment)) {
+    INFO(one.name());
+    const std::int32_t parts =
+        one.operation.collective == collectives::Collective::AllReduce ? 1 + ranks % 2 : 1;
+    const schedule::Schedule schedule = make_schedule(one.algorithm, one.operation, parts);
+    const Executed executed = execute(schedule, way);
+    check_same_deeds(schedule, cost, executed);
+    check_same_bits(schedule, executed);
   }
 }
 
