@@ -36,8 +36,8 @@ PolledMessage polled_message(const ExchangeCosts& costs, Nearness nearness, doub
 double polled_combine_seconds(const ExchangeCosts& costs, double working_set, double bytes);
 
 /// The same for ranks that also compute, whose communication threads sleep when there is nothing to
-/// do: the work as measured, but the wake-up `latency_seconds` of a sleeping receiver. Shared memory
-/// has no window: a message is taken from the sender's memory, so that its Recv must be there.
+/// do: what `tcp` says of waking them, and the work as measured. Shared memory has no window: a
+/// message is taken from the sender's memory, so that its Recv must be there.
 MessageCost message_cost(const ExchangeCosts& costs, double working_set, const MessageCost& tcp,
                          IntraHost how);
 

@@ -42,14 +42,15 @@ TEST_CASE("exchange: between measured sizes linear, between memories by the loga
   CHECK(send_seconds(1e4, 500) == Approx(1.5 * kMicro));
   CHECK(send_seconds(1e5, 0) == Approx(2 * kMicro));  // halfway from 1e4 to 1e6
   CHECK(send_seconds(1e5, 500) == Approx(3 * kMicro));
-  CHECK(send_seconds(1, 0) == Approx(1 * kMicro));    // below and above what was measured
+  CHECK(send_seconds(1, 0) == Approx(1 * kMicro));  // below and above what was measured
   CHECK(send_seconds(1e9, 0) == Approx(3 * kMicro));
   CHECK(send_seconds(1e4, 4000) == Approx(8 * kMicro));  // in proportion
 }
 
-TEST_CASE("exchange: storing is cheaper than adding; what was not measured is taken from what is "
-          "nearest",
-          "[cost][exchange]") {
+TEST_CASE(
+    "exchange: storing is cheaper than adding; what was not measured is taken from what is "
+    "nearest",
+    "[cost][exchange]") {
   const PolledMessage stored =
       polled_message(costs(), Nearness::Together, 1e4, 0, Operator::Replace);
   CHECK(stored.receive_seconds == Approx(20 * kMicro));
@@ -77,9 +78,10 @@ TEST_CASE("exchange: what a round takes beyond its work is latency, or turns", "
   CHECK(turn_seconds({}) == 0);
 }
 
-TEST_CASE("exchange: a training job's messages through shared memory cost the sender nothing by "
-          "the byte, and have no window",
-          "[cost][exchange]") {
+TEST_CASE(
+    "exchange: a training job's messages through shared memory cost the sender nothing by "
+    "the byte, and have no window",
+    "[cost][exchange]") {
   Machine machine;
   machine.message = {.send_overhead_seconds = 5e-6,
                      .receive_overhead_seconds = 5e-6,
@@ -91,8 +93,8 @@ TEST_CASE("exchange: a training job's messages through shared memory cost the se
   for (MessageSample& sample : shared.apart)
     sample.send_seconds = kMicro;
   machine.exchanges[IntraHost::SharedMemory] = shared;
-  const CostModel model(network::Network{}, {{.kind = network::WorkKind::Update, .count = 1}}, {1, 1},
-                        1, {&machine, &machine}, {1, 1}, {IntraHost::SharedMemory, 1e4});
+  const CostModel model(network::Network{}, {{.kind = network::WorkKind::Update, .count = 1}},
+                        {1, 1}, 1, {&machine, &machine}, {1, 1}, {IntraHost::SharedMemory, 1e4});
   CHECK_FALSE(model.polls(0));
   const MessageDemand near = model.message(0, 1, true, Operator::Replace);
   CHECK(near.send_overhead_seconds == Approx(kMicro));

@@ -82,8 +82,7 @@ Executed execute(const schedule::Schedule& schedule, const Way& way = {}) {
   const auto body = [&](exec::Session& session) {
     const std::size_t floats = PlainWorker::floats(schedule);
     const std::span<std::byte> memory = session.allocate(floats * sizeof(float));
-    PlainWorker worker(schedule, session.rank(),
-                       {reinterpret_cast<float*>(memory.data()), floats});
+    PlainWorker worker(schedule, session.rank(), {reinterpret_cast<float*>(memory.data()), floats});
     session.connect(exec::peers_of(schedule, session.rank()));
     exec::Executor executor(session, schedule, worker,
                             {.may_poll = way.may_poll, .trace_first = 0, .trace_end = 1});
@@ -209,7 +208,8 @@ TEST_CASE("parity: the same over Unix sockets and through shared memory, polling
   const cost::Machine machine = a_machine();
   const std::vector<const cost::Machine*> machines(static_cast<std::size_t>(ranks), &machine);
   const cost::CostModel cost(machines, std::vector<double>(machines.size(), 1.0));
-  for (const support::Case& one : support::cases_for(ranks, segment > 0 ? 300'007 : 1001, segment)) {
+  for (const support::Case& one :
+       support::cases_for(ranks, segment > 0 ? 300'007 : 1001, segment)) {
     INFO(one.name());
     const std::int32_t parts =
         one.operation.collective == collectives::Collective::AllReduce ? 1 + ranks % 2 : 1;

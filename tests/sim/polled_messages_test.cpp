@@ -34,7 +34,8 @@ cost::Machine polling_machine(double cores, IntraHost how = IntraHost::Tcp) {
 cost::CostModel polling(const cost::Machine& machine, std::int32_t ranks,
                         IntraHost how = IntraHost::Tcp) {
   const auto count = static_cast<std::size_t>(ranks);
-  return {std::vector<const cost::Machine*>(count, &machine), std::vector<double>(count, 1),
+  return {std::vector<const cost::Machine*>(count, &machine),
+          std::vector<double>(count, 1),
           {.how = how, .working_set_bytes = 1}};
 }
 
