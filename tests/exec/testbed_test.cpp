@@ -3,11 +3,11 @@
 
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <set>
 
 #include "exec/launch/control_groups.h"
 #include "exec/testbed/forwarding.h"
@@ -180,6 +180,18 @@ std::vector<std::uint64_t> counters(const Testbed& testbed) {
   return bytes;
 }
 
+timespec now(clockid_t clock) {
+  timespec time{};
+  ::clock_gettime(clock, &time);
+  return time;
+}
+
+double seconds_since(const timespec& begin, clockid_t clock) {
+  const timespec end = now(clock);
+  return static_cast<double>(end.tv_sec - begin.tv_sec) +
+         1e-9 * static_cast<double>(end.tv_nsec - begin.tv_nsec);
+}
+
 void check_real_routes(const Topology& original) {
   const Scaled scaled = scale(original, {.processors = 64}, "built");
   const Testbed testbed(scaled.topology, false);
@@ -250,11 +262,19 @@ TEST_CASE("testbed: a process that enters a host has its name and its quota", "[
   if (child == 0) {
     char name[65] = "";
     const bool entered = testbed.enter(1) && ::gethostname(name, sizeof name) == 0;
-    ::_exit(entered && std::string(name) == "old" && has_processor_quota() ? 0 : 1);
+    if (!entered || std::string(name) != "old" || !has_processor_quota()) ::_exit(1);
+    // Busy for half a second, it gets no more than its cores are worth: 1.6 / 7 of that, and what
+    // the kernel hands out between two looks at its clock. How much less says the machine's load.
+    const timespec began = now(CLOCK_MONOTONIC);
+    while (seconds_since(began, CLOCK_MONOTONIC) < 0.5) {
+    }
+    const double used = seconds_since({0, 0}, CLOCK_PROCESS_CPUTIME_ID);
+    ::_exit(used < 1.3 * 0.5 * scaled.topology.hosts[1].cores ? 0 : 2);
   }
   int status = 0;
   ::waitpid(child, &status, 0);
-  CHECK(status == 0);
+  CHECK(WEXITSTATUS(status) == 0);
+  CHECK(WIFEXITED(status));
 }
 
 }  // namespace lockstep::exec
