@@ -22,6 +22,7 @@ constexpr Benchmark kBenchmarks[] = {
      run_bench_allreduce},
     {"network", "train a network on random images, row by row against the roofline",
      run_bench_network},
+    {"simulate", "time the simulator itself: messages per second, memory", run_bench_simulate},
 };
 
 void print_usage() {

@@ -23,7 +23,7 @@ constexpr Subcommand kSubcommands[] = {
     {"train", "train for real: on this machine, or as one rank of several machines", run_train},
     {"compare", "predicted against measured, item by item", run_compare},
     {"topology", "check, draw and generate topologies", run_topology},
-    {"bench", "measure all-reduces and networks", run_bench},
+    {"bench", "measure all-reduces, networks, and the simulator", run_bench},
     {"testbed", "build a topology out of network namespaces and train in it", run_testbed},
     {"schedule", "show, prove and convert schedules", run_schedule},
 };

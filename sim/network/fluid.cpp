@@ -18,21 +18,15 @@ std::uint32_t Fluid::add_profile(double cap, double weight, std::span<const Use>
   Profile profile{cap, weight, static_cast<std::uint32_t>(profile_uses_.size()), 0};
   for (const Use& use : uses) {
     if (use.usage <= 0 || resources_[use.resource].capacity == kUnlimited) continue;
-    const auto begin = profile_uses_.begin() + profile.first_use;
-    const auto same = std::find_if(begin, profile_uses_.end(), [&](const ProfileUse& other) {
-      return other.resource == use.resource;
-    });
-    if (same != profile_uses_.end())
-      same->usage += use.usage;
-    else
-      profile_uses_.push_back({use.resource, use.usage, 0});
+    profile_uses_.push_back({use.resource, use.alike, use.usage, 0});
   }
   profile.uses = static_cast<std::uint32_t>(profile_uses_.size()) - profile.first_use;
   for (const ProfileUse& use : uses_of(profile))
     profile.fastest = std::min(profile.fastest, resources_[use.resource].capacity / use.usage);
   for (ProfileUse& use : std::span(profile_uses_).subspan(profile.first_use))
-    use.share = std::llround(use.usage * profile.fastest / resources_[use.resource].capacity *
-                             static_cast<double>(kFull));
+    use.share =
+        use.alike * std::llround(use.usage * profile.fastest / resources_[use.resource].capacity *
+                                 static_cast<double>(kFull));
   profiles_.push_back(profile);
   return static_cast<std::uint32_t>(profiles_.size() - 1);
 }
@@ -153,7 +147,7 @@ void Fluid::share_from(std::uint32_t first) {
         resource.number = solver_.add_resource(resource.capacity);
         visit_users(resource);
       }
-      solver_.add_use({resource.number, use.usage});
+      solver_.add_use({resource.number, use.usage, use.alike});
     }
   }
   solver_.solve();
@@ -183,7 +177,7 @@ void Fluid::set_rate(std::uint32_t number, double rate) {
   }
   activity.rate = rate;
   // A hair below the ceiling, as in transfer_time(); the queue refuses what would take for ever.
-  const double picoseconds = std::ceil(activity.remaining / rate * 1e12 * (1 - 0x1p-51));
+  const double picoseconds = std::ceil(activity.remaining / rate * 1e12 * (1 - 0x1p-48));
   constexpr auto kNever = static_cast<double>(EventQueue::kNever.picoseconds);
   activity.end = now + Time{static_cast<std::int64_t>(std::min(picoseconds, kNever))};
   if (activity.end >= activity.event_time) return;

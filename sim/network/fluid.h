@@ -27,7 +27,8 @@ class Fluid {
   /// Numbered 0, 1, …; units per second, > 0, kUnlimited allowed.
   std::uint32_t add_resource(double capacity);
   /// A kind of activity, numbered 0, 1, …: it runs at `cap` at most (kUnlimited allowed), competes
-  /// with `weight` > 0, and uses resources; several uses of one resource add up.
+  /// with `weight` > 0, and uses resources, each of them once. Where one resource stands for
+  /// several that are alike, it may have a use for each.
   std::uint32_t add_profile(double cap, double weight, std::span<const Use> uses);
   /// The rate of an activity of this kind that has all resources to itself.
   double fastest(std::uint32_t profile) const { return profiles_[profile].fastest; }
@@ -66,8 +67,9 @@ class Fluid {
   };
   struct ProfileUse {
     std::uint32_t resource = 0;
+    std::uint32_t alike = 1;  // see Use
     double usage = 0;
-    std::int64_t share = 0;  // of the capacity, at the fastest rate
+    std::int64_t share = 0;  // of the capacity, at the fastest rate, of all that are alike
   };
   struct Profile {
     double fastest = 0;

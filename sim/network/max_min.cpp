@@ -2,134 +2,104 @@
 #include "sim/network/max_min.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace lockstep::sim {
 
 void MaxMin::clear() {
   resources_.clear();
   activities_.clear();
-  uses_.clear();
+  shares_.clear();
 }
 
 std::uint32_t MaxMin::add_resource(double capacity) {
-  resources_.push_back({.capacity = capacity});
+  resources_.push_back({.inverse = 1 / capacity});
   return static_cast<std::uint32_t>(resources_.size() - 1);
 }
 
 std::uint32_t MaxMin::add_activity(double cap, double weight) {
   activities_.push_back(
-      {.cap = cap, .weight = weight, .first_use = static_cast<std::uint32_t>(uses_.size())});
+      {.cap = cap, .weight = weight, .first_use = static_cast<std::uint32_t>(shares_.size())});
   return static_cast<std::uint32_t>(activities_.size() - 1);
 }
 
 void MaxMin::add_use(const Use& use) {
   if (use.usage <= 0) return;
-  uses_.push_back(use);
+  Resource& resource = resources_[use.resource];
+  const double of_rate = use.usage * resource.inverse;
+  // Whole and fraction by themselves: a conversion to 128 bits at once takes several times as long.
+  const double growth = std::min(of_rate * activities_.back().weight, 0x1p40);
+  const auto whole = static_cast<std::uint64_t>(growth);
+  const auto fraction = static_cast<std::uint64_t>((growth - static_cast<double>(whole)) * 0x1p63)
+                        << 1;
+  const Wide fixed = ((Wide{whole} << 64) | fraction) * use.alike;
+  resource.growth += fixed;
+  shares_.push_back({use.resource, use.alike, of_rate, fixed});
   ++activities_.back().uses;
-  ++resources_[use.resource].users;
 }
 
-/// Turns the uses of the activities into the users of the resources.
-void MaxMin::list_users() {
-  std::uint32_t first = 0;
+double MaxMin::Resource::full_at() const {
+  if (growth == 0) return kUnlimited;
+  const double rise = static_cast<double>(static_cast<std::uint64_t>(growth >> 64)) +
+                      static_cast<double>(static_cast<std::uint64_t>(growth)) * 0x1p-64;
+  return static_cast<double>(std::max<std::int64_t>(left, 0)) / (rise * kWhole);
+}
+
+/// The least level at which a resource is full or an activity at its cap.
+double MaxMin::next_level() {
+  double next = kUnlimited;
   for (Resource& resource : resources_) {
-    resource.first_user = first;
-    first += resource.users;
-    resource.users = 0;
+    resource.level = resource.full_at();
+    next = std::min(next, resource.level);
   }
-  users_.resize(first);
-  for (std::uint32_t a = 0; a < activities_.size(); ++a)
-    for (std::uint32_t u = 0; u < activities_[a].uses; ++u) {
-      const Use& use = uses_[activities_[a].first_use + u];
-      Resource& resource = resources_[use.resource];
-      users_[resource.first_user + resource.users++] = {a, use.usage};
-    }
+  for (const std::uint32_t number : open_)
+    next = std::min(next, activities_[number].cap / activities_[number].weight);
+  return next;
 }
 
-/// The level at which the resource is full; unlimited when nobody's rate grows on it any more.
-/// What is left is the capacity minus the sum of what is frozen, each time from the start: taking
-/// away one after another would leave the rounding errors of all behind.
-double MaxMin::level_of(Resource& resource) const {
-  double taken = 0;
-  double growth = 0;
-  for (std::uint32_t u = 0; u < resource.users; ++u) {
-    const User& user = users_[resource.first_user + u];
-    const Activity& activity = activities_[user.activity];
-    if (activity.frozen)
-      taken += user.usage * activity.rate;
-    else
-      growth += user.usage * activity.weight;
-  }
-  resource.stale = false;
-  return growth > 0 ? std::max(0.0, resource.capacity - taken) / growth : kUnlimited;
-}
-
-namespace {
-
-/// Makes the standard heap one with the least in front; equal levels in the order of numbers.
-constexpr auto kLater = [](const auto& a, const auto& b) {
-  return a.level != b.level ? a.level > b.level : a.number > b.number;
-};
-
-}  // namespace
-
-void MaxMin::push(double level, std::uint32_t number) {
-  if (level == kUnlimited) return;
-  limits_.push_back({level, number});
-  std::push_heap(limits_.begin(), limits_.end(), kLater);
+/// Whether a resource that the activity uses is full at that level.
+bool MaxMin::is_held(const Activity& activity, double level) const {
+  for (std::uint32_t u = 0; u < activity.uses; ++u)
+    if (resources_[shares_[activity.first_use + u].resource].level <= level) return true;
+  return false;
 }
 
 void MaxMin::freeze(Activity& activity, double rate) {
-  activity.frozen = true;
   activity.rate = rate;
-  for (std::uint32_t u = 0; u < activity.uses; ++u)
-    resources_[uses_[activity.first_use + u].resource].stale = true;
-}
-
-void MaxMin::fill(const Resource& resource, double level) {
-  for (std::uint32_t u = 0; u < resource.users; ++u) {
-    Activity& activity = activities_[users_[resource.first_user + u].activity];
-    if (!activity.frozen) freeze(activity, std::min(activity.cap, level * activity.weight));
+  for (std::uint32_t u = 0; u < activity.uses; ++u) {
+    const Share& share = shares_[activity.first_use + u];
+    Resource& resource = resources_[share.resource];
+    resource.growth -= share.growth;
+    resource.left -=
+        std::int64_t{share.alike} * static_cast<std::int64_t>(share.of_rate * rate * kWhole + 0.5);
   }
 }
 
-/// Progressive filling. The rates of all activities grow together, as level × weight. An activity
-/// is frozen when it reaches its cap, or when a resource that it uses is full; the level at which
-/// that happens is known for every cap and resource, so the least of them is next. Freezing
-/// somebody at a level below that of a resource leaves more for the others there: levels only rise.
-/// So the heap of levels may hold stale ones; they are too low, come up early, and are corrected
-/// then.
+/// Progressive filling. The rates of all activities grow together, as level × weight. In each round
+/// those are frozen that are at their cap or on a full resource, at the least level where there is
+/// one. Rounding may leave resources that are full at the same level at slightly different ones:
+/// they are taken together, at the least of them.
 void MaxMin::solve() {
-  list_users();
-  limits_.clear();
-  const auto resources = static_cast<std::uint32_t>(resources_.size());
-  for (std::uint32_t r = 0; r < resources; ++r)
-    if (const double level = level_of(resources_[r]); level < kUnlimited)
-      limits_.push_back({level, r});
+  open_.clear();
   for (std::uint32_t a = 0; a < activities_.size(); ++a)
-    if (activities_[a].cap < kUnlimited)
-      limits_.push_back({activities_[a].cap / activities_[a].weight, resources + a});
-  std::make_heap(limits_.begin(), limits_.end(), kLater);
-  while (!limits_.empty()) {
-    std::pop_heap(limits_.begin(), limits_.end(), kLater);
-    const Limit limit = limits_.back();
-    limits_.pop_back();
-    if (limit.number >= resources) {
-      Activity& activity = activities_[limit.number - resources];
-      if (!activity.frozen) freeze(activity, activity.cap);
-      continue;
+    open_.push_back(a);
+  double level = 0;
+  while (!open_.empty()) {
+    const double next = next_level();
+    if (next == kUnlimited) return;
+    level = std::max(level, next);
+    const double reached = level * (1 + 0x1p-40);
+    std::size_t kept = 0;
+    for (const std::uint32_t number : open_) {
+      Activity& activity = activities_[number];
+      if (is_held(activity, reached))
+        freeze(activity, std::min(activity.cap, level * activity.weight));
+      else if (activity.cap <= reached * activity.weight)
+        freeze(activity, activity.cap);
+      else
+        open_[kept++] = number;
     }
-    Resource& resource = resources_[limit.number];
-    if (!resource.stale) {
-      fill(resource, limit.level);
-      continue;
-    }
-    // Never below what it was, so that rounding cannot leave anybody without a share.
-    const double level = std::max(limit.level, level_of(resource));
-    if (!limits_.empty() && level > limits_.front().level)
-      push(level, limit.number);
-    else if (level < kUnlimited)
-      fill(resource, level);
+    open_.resize(kept);
   }
 }
 

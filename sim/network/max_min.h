@@ -15,12 +15,18 @@ inline constexpr double kUnlimited = std::numeric_limits<double>::infinity();
 struct Use {
   std::uint32_t resource = 0;
   double usage = 1;
+  /// So many activities like this one, itself included, use the resource like that. They are one
+  /// here: all have the same rate.
+  std::uint32_t alike = 1;
 };
 
 /// One system of resources and activities. The rates are the only ones with this property
 /// (Bertsekas and Gallager, Data Networks, 6.5.2): no resource carries more than its capacity, no
 /// activity runs above its cap, and every activity below its cap uses a full resource on which
-/// nobody has a larger rate ÷ weight. Ready for the next system after clear(), without allocation.
+/// nobody has a larger rate ÷ weight. Levels that differ by less than 2⁻⁴⁰ of them are taken for
+/// equal. The rates do not depend on the order in which anything was added, bit for bit, nor on
+/// whether activities that are alike are added one by one or as one. Ready for the next system
+/// after clear(), without allocation.
 class MaxMin {
  public:
   void clear();
@@ -28,7 +34,7 @@ class MaxMin {
   std::uint32_t add_resource(double capacity);
   /// Numbered 0, 1, …; `cap` may be kUnlimited; `weight` > 0 and finite.
   std::uint32_t add_activity(double cap, double weight);
-  /// The activity added last uses the resource, once at most; a usage of 0 is none.
+  /// Of the activity added last; a usage of 0 is none.
   void add_use(const Use& use);
 
   void solve();
@@ -36,11 +42,18 @@ class MaxMin {
   double rate(std::uint32_t activity) const { return activities_[activity].rate; }
 
  private:
+  /// Sums of shares of a capacity are integers, so that neither their order nor taking away what
+  /// was added leaves anything behind: left in units of 2⁻⁶², growth in units of 2⁻⁶⁴.
+  __extension__ using Wide = unsigned __int128;
+  static constexpr double kWhole = 0x1p62;
+
   struct Resource {
-    double capacity = 0;
-    std::uint32_t first_user = 0;
-    std::uint32_t users = 0;
-    bool stale = false;  // an activity on it has been frozen since its level was computed
+    double inverse = 0;  // 1 ÷ capacity
+    std::int64_t left = std::int64_t{1} << 62;
+    Wide growth = 0;  // how much more is used when the level rises by 1
+    double level = 0;
+
+    double full_at() const;
   };
   struct Activity {
     double cap = 0;
@@ -48,29 +61,22 @@ class MaxMin {
     double rate = kUnlimited;
     std::uint32_t first_use = 0;
     std::uint32_t uses = 0;
-    bool frozen = false;
   };
-  struct User {
-    std::uint32_t activity = 0;
-    double usage = 1;
-  };
-  /// The level at which a resource (number) or a cap (resources + activity) freezes somebody.
-  struct Limit {
-    double level = 0;
-    std::uint32_t number = 0;
+  struct Share {
+    std::uint32_t resource = 0;
+    std::uint32_t alike = 1;
+    double of_rate = 0;  // share of the capacity for each unit of the rate
+    Wide growth = 0;     // what it adds to the resource's
   };
 
-  void list_users();
-  double level_of(Resource& resource) const;
-  void push(double level, std::uint32_t number);
+  double next_level();
+  bool is_held(const Activity& activity, double level) const;
   void freeze(Activity& activity, double rate);
-  void fill(const Resource& resource, double level);
 
   std::vector<Resource> resources_;
   std::vector<Activity> activities_;
-  std::vector<Use> uses_;      // of each activity in turn
-  std::vector<User> users_;    // of each resource in turn
-  std::vector<Limit> limits_;  // a heap, least level first
+  std::vector<Share> shares_;        // of each activity in turn
+  std::vector<std::uint32_t> open_;  // activities that are not frozen
 };
 
 }  // namespace lockstep::sim

@@ -25,6 +25,7 @@ struct Message {
   std::uint32_t channel = 0;
   std::uint32_t next = 0;           // in the channel, while half of it is missing
   std::uint32_t next_to_leave = 0;  // in the channel, while it waits for its turn
+  std::uint32_t next_arrived = 0;   // at the rank, until it is taken in
   /// What its Recv does with it; until that is known it is priced as one that is only stored.
   schedule::Operator combine = schedule::Operator::Replace;
   Time sending_ends;           // polled: when the sender has done its part

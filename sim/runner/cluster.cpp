@@ -104,17 +104,26 @@ std::vector<double> Cluster::socket_shares(Rank rank) {
                                  static_cast<std::int32_t>(host.sockets.size()));
 }
 
-/// Uses of the cores and the memory of the sockets that the rank is pinned to.
+/// Uses of the cores and the memory of the sockets that the rank is pinned to; added to what is
+/// there of the same resources.
 void Cluster::add_processor_uses(Rank rank, double cores, double memory, std::vector<Use>& uses) {
   const Host& host = host_of(rank);
-  const auto add = [&](const Socket& socket, double share) {
-    uses.push_back({socket.cores, share * cores});
-    uses.push_back({socket.memory, share * memory});
+  const auto add = [&](std::uint32_t resource, double usage) {
+    for (Use& use : uses)
+      if (use.resource == resource) {
+        use.usage += usage;
+        return;
+      }
+    uses.push_back({resource, usage});
   };
-  if (host.sockets.size() == 1) return add(host.sockets.front(), 1);  // no need to ask
+  const auto add_socket = [&](const Socket& socket, double share) {
+    add(socket.cores, share * cores);
+    add(socket.memory, share * memory);
+  };
+  if (host.sockets.size() == 1) return add_socket(host.sockets.front(), 1);  // no need to ask
   const std::vector<double> shares = socket_shares(rank);
   for (std::size_t socket = 0; socket < shares.size(); ++socket)
-    add(host.sockets[socket], shares[socket]);
+    add_socket(host.sockets[socket], shares[socket]);
 }
 
 std::vector<Cluster::Crossing> Cluster::crossings(const Connection& connection) {

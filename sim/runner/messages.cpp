@@ -13,6 +13,14 @@ namespace lockstep::sim {
 
 using schedule::StartedStep;
 
+namespace {
+
+bool precedes(const StartedStep& a, const StartedStep& b) {
+  return a.fragment != b.fragment ? a.fragment < b.fragment : a.index < b.index;
+}
+
+}  // namespace
+
 bool Run::start_send(RankState& state, const StartedStep& step) {
   const Rank sender = state.progress.rank();
   const Rank receiver = step.step->target;
@@ -164,23 +172,28 @@ void Run::flowed(std::uint32_t number) {
   if (eager) return;
   const Rank sender = channel_of(number).sender;
   complete_send(number);
-  pump(sender);
+  give_turn(sender);
 }
 
 /// On an ideal network a large message's Send takes as long as the message, as in the closed forms.
-/// Returns whether the Recv is complete.
-bool Run::arrived(std::uint32_t number) {
-  channels_.message(number).arrived = true;
-  if (!is_flow() && !terms(channels_.message(number)).is_eager(channels_.message(number).bytes)) {
-    const Rank sender = channel_of(number).sender;
+void Run::arrived(std::uint32_t number) {
+  Message& message = channels_.message(number);
+  message.arrived = true;
+  const Channel& channel = channels_.channel(message.channel);
+  if (!is_flow() && !terms(message).is_eager(message.bytes)) {
     complete_send(number);
-    pump(sender);
+    give_turn(channel.sender);
   }
-  return channels_.message(number).receive && take_in(number);
+  if (!message.receive) return;
+  std::uint32_t* next = &rank(channel.receiver).first_arrived;
+  while (*next != Channel::kNone && precedes(channels_.message(*next).receive, message.receive))
+    next = &channels_.message(*next).next_arrived;
+  message.next_arrived = std::exchange(*next, number);
+  give_turn(channel.receiver);
 }
 
 /// The message is there and its Recv is posted. If it began to flow before that, the receiver has
-/// worked on it since then only, and may not be done.
+/// worked on it since then only, and may not be done. Returns whether the Recv is complete.
 bool Run::take_in(std::uint32_t number) {
   const Message& message = channels_.message(number);
   const Terms& price = terms(message);

@@ -11,8 +11,12 @@ Record::Record(const schedule::Schedule& schedule, const Options& options)
   std::int32_t buckets = 0;
   for (const schedule::Fragment& fragment : schedule.fragments)
     buckets = std::max(buckets, fragment.bucket + 1);
-  for (OfRank& rank : ranks_)
+  for (std::size_t rank = 0; rank < options.starts.size(); ++rank)
+    ranks_[rank].start = options.starts[rank];
+  for (OfRank& rank : ranks_) {
     rank.buckets.resize(static_cast<std::size_t>(buckets));
+    rank.bucket_times.resize(static_cast<std::size_t>(buckets));
+  }
   run_.bucket_seconds.resize(static_cast<std::size_t>(buckets));
   run_.bytes_sent.resize(ranks_.size());
   run_.iterations.resize(ranks_.size());
@@ -65,8 +69,7 @@ bool Record::end_iteration(Rank rank, Time now) {
     run_.iterations[static_cast<std::size_t>(rank)].push_back(figures);
     for (std::size_t bucket = 0; bucket < own.buckets.size(); ++bucket)
       if (own.buckets[bucket].first < own.buckets[bucket].last)
-        run_.bucket_seconds[bucket] +=
-            (own.buckets[bucket].last - own.buckets[bucket].first).seconds();
+        own.bucket_times[bucket] += own.buckets[bucket].last - own.buckets[bucket].first;
   }
   std::fill(own.buckets.begin(), own.buckets.end(), Span{});
   own.start = now;
@@ -75,8 +78,12 @@ bool Record::end_iteration(Rank rank, Time now) {
 
 SimulatedRun Record::take() {
   const double count = static_cast<double>(ranks_.size()) * options_.iterations;
-  for (double& seconds : run_.bucket_seconds)
-    seconds = count > 0 ? seconds / count : 0;
+  for (std::size_t bucket = 0; bucket < run_.bucket_seconds.size(); ++bucket) {
+    double sum = 0;
+    for (const OfRank& rank : ranks_)
+      sum += rank.bucket_times[bucket].seconds();
+    run_.bucket_seconds[bucket] = sum / count;
+  }
   return std::move(run_);
 }
 

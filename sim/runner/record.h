@@ -42,7 +42,8 @@ class Record {
     results::IterationRecorder recorder;
     std::int32_t iteration = 0;
     Time start;
-    std::vector<Span> buckets;  // in this iteration
+    std::vector<Span> buckets;       // in this iteration
+    std::vector<Time> bucket_times;  // over all measured iterations
   };
 
   const schedule::Schedule& schedule_;

@@ -30,6 +30,7 @@ class Run {
  private:
   /// What an event's payload is.
   enum Kind : std::uint8_t {
+    kBegins,         // rank: its first iteration
     kSendPaid,       // message: its sender's overhead is over
     kSent,           // message: its Send is complete
     kFlowed,         // activity of the flow of a message
@@ -51,9 +52,13 @@ class Run {
     std::array<Running, schedule::kLanes> running;
     Time lane_free_at;    // the communication lane has been given away until then
     double slowness = 1;  // factor on the Compute steps of this iteration
+    std::uint32_t first_arrived = Channel::kNone;  // messages to be taken in, in program order
+    bool has_turn = false;
   };
 
   void handle(const Event& event);
+  void give_turn(Rank rank);
+  void take_turns();
   void pump(Rank rank);
   void draw_slowness(Rank rank);
   bool start(RankState& state, const schedule::StartedStep& step);
@@ -69,7 +74,7 @@ class Run {
   void announce_arrival(const Message& message, std::uint32_t number);
   void enter_flows();
   void flowed(std::uint32_t number);
-  bool arrived(std::uint32_t number);
+  void arrived(std::uint32_t number);
   bool take_in(std::uint32_t number);
   // Between polling ranks of one host: see polled_messages.cpp.
   void send_polled(std::uint32_t number);
@@ -109,6 +114,8 @@ class Run {
   std::vector<Time> processor_free_at_;  // of each processor, given away until then
   std::vector<Time> processor_work_;     // in measured iterations
   std::vector<std::uint32_t> entering_;  // messages whose flow begins at this time
+  std::vector<Rank> turns_;              // ranks for which something happened at this time
+  std::vector<Rank> taken_turns_;        // scratch
   std::int32_t unfinished_ranks_ = 0;
   std::uint64_t messages_ = 0;
 };

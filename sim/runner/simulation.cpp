@@ -34,19 +34,31 @@ Run::Run(const schedule::Schedule& schedule, const cost::CostModel& cost,
   LOCKSTEP_CHECK(options.iterations >= 1 && options.warm_up_iterations >= 0,
                  std::to_string(options.iterations) + " iterations after " +
                      std::to_string(options.warm_up_iterations));
+  LOCKSTEP_CHECK(options.starts.empty() || options.starts.size() == host_of_rank.size(),
+                 std::to_string(options.starts.size()) + " ranks are given a start");
   for (Rank number = 0; number < schedule.ranks; ++number)
     ranks_.emplace_back(schedule, number);
 }
 
-/// Whatever happens at one time happens first; then, before time goes on, the flows that begin at
-/// that time enter the network and all rates are settled.
+/// All that happens at one time is worked off in rounds, so that its order, which is chance, means
+/// nothing: first the events of that time; then the ranks they concern, each for itself, take in
+/// what has arrived and start what they may; which may make more events of that time. When there
+/// are none left, the flows that begin at that time enter the network and all rates are settled.
 SimulatedRun Run::run() {
   for (Rank number = 0; number < schedule_.ranks; ++number) {
     draw_slowness(number);
-    pump(number);
+    if (options_.starts.empty())
+      give_turn(number);
+    else
+      queue_.push(options_.starts[static_cast<std::size_t>(number)], kBegins,
+                  static_cast<std::uint32_t>(number));
   }
   for (;;) {
-    if ((!entering_.empty() || fluid_.unsettled()) && queue_.next_time() > now()) {
+    while (queue_.next_time() == now() && !queue_.empty())
+      handle(queue_.pop());
+    if (!turns_.empty()) {
+      take_turns();
+    } else if (!entering_.empty() || fluid_.unsettled()) {
       enter_flows();
       fluid_.settle();
     } else if (!queue_.empty()) {
@@ -75,28 +87,25 @@ SimulatedRun Run::run() {
 void Run::handle(const Event& event) {
   const std::uint32_t payload = event.payload;
   switch (static_cast<Kind>(event.kind)) {
-    case kSendPaid: {
-      const Rank sender = channel_of(payload).sender;
+    case kBegins:
+      return give_turn(static_cast<Rank>(payload));
+    case kSendPaid:
       send_paid(payload);
-      return pump(sender);
-    }
+      return give_turn(channel_of(payload).sender);
     case kSent: {
       const Rank sender = channel_of(payload).sender;
       complete_send(payload);
-      return pump(sender);
+      return give_turn(sender);
     }
     case kFlowed:
       if (const auto message = fluid_.ended(event)) flowed(*message);
       return;
-    case kArrived: {
-      const Rank receiver = channel_of(payload).receiver;
-      if (arrived(payload)) pump(receiver);
-      return;
-    }
+    case kArrived:
+      return arrived(payload);
     case kReceived: {
       const Rank receiver = channel_of(payload).receiver;
       complete_receive(payload);
-      return pump(receiver);
+      return give_turn(receiver);
     }
     case kNoticed:
       return noticed(payload);
@@ -108,6 +117,28 @@ void Run::handle(const Event& event) {
     case kKinds:
       break;
   }
+}
+
+void Run::give_turn(Rank number) {
+  RankState& state = rank(number);
+  if (state.has_turn) return;
+  state.has_turn = true;
+  turns_.push_back(number);
+}
+
+void Run::take_turns() {
+  taken_turns_.swap(turns_);
+  for (const Rank number : taken_turns_) {
+    RankState& state = rank(number);
+    state.has_turn = false;
+    while (state.first_arrived != Channel::kNone) {
+      const std::uint32_t message = state.first_arrived;
+      state.first_arrived = channels_.message(message).next_arrived;
+      take_in(message);
+    }
+    pump(number);
+  }
+  taken_turns_.clear();
 }
 
 /// Starts what the rank may start now, until there is nothing. Steps that take no time complete on
@@ -199,7 +230,7 @@ void Run::over(std::uint32_t place) {
   Running& running = rank(number).running[place % schedule::kLanes];
   const Running ended = std::exchange(running, Running{});
   complete(number, ended.step, ended.since, ended.since);
-  pump(number);
+  give_turn(number);
 }
 
 void Run::complete(Rank number, const StartedStep& step, Time since, Time sent) {

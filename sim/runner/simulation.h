@@ -33,6 +33,8 @@ struct Options {
   /// drawn from `seed` for each (rank, iteration), on all its Compute steps. 0 = none.
   double compute_noise = 0;
   std::uint64_t seed = 0;
+  /// [rank] When its first iteration begins; empty = all at once.
+  std::vector<Time> starts{};
 };
 
 /// Times count from the start of the simulation. Ranks do not wait for each other between

@@ -238,6 +238,20 @@ def cases(root):
     yield ["compare", write(path("a.json"), "{}"), path("a.json")], 2, ["a.json"]
     yield simulate[:-1] + [path("no/such/folder/result.json")], 2, ["no/such/folder"]
 
+    # --- lockstep bench simulate
+    bench = ["bench", "simulate"]
+    yield ["bench", "simulat"], 2, ["simulate"]
+    yield bench + ["--ranks", "0"], 2, ["--ranks"]
+    yield bench + ["--ranks", "-4"], 2, ["--ranks"]
+    yield bench + ["--ranks", "4,x"], 2, ["--ranks"]
+    yield bench + ["--bytes", "5"], 2, ["--bytes"]
+    yield bench + ["--bytes", "5 miles"], 2, ["--bytes"]
+    yield bench + ["--algorithm", "rings"], 2, ["--algorithm", "ring"]
+    yield bench + ["--topology", "stars"], 2, ["stars"]
+    yield bench + ["--bandwidth", "10"], 2, ["bandwidth", "unit"]
+    yield bench + ["--latency", "-1 us"], 2, ["latency"]
+    yield bench + ["--fidelity", "exact"], 2, ["--fidelity"]
+
     # --- the network
     yield train[:-2] + ["--rank", "1", "--ranks", "2", "--rendezvous", "127.0.0.1:1",
                    "--timeout", "1"], 3, ["127.0.0.1:1"]

@@ -168,4 +168,55 @@ TEST_CASE("max-min: random systems agree with the solution by force and are max-
   }
 }
 
+TEST_CASE("max-min: the order of activities means nothing, bit for bit", "[max_min]") {
+  for (std::uint64_t seed = 1; seed <= 500; ++seed) {
+    CAPTURE(seed);
+    Random random(seed);
+    const System system = random_system(random);
+    const std::vector<double> rates = solve(system);
+    std::vector<std::size_t> order;
+    for (std::size_t a = 0; a < system.activities.size(); ++a)
+      order.push_back(a);
+    random.shuffle(order);
+    System shuffled{system.capacities, {}};
+    for (const std::size_t a : order)
+      shuffled.activities.push_back(system.activities[a]);
+    const std::vector<double> others = solve(shuffled);
+    for (std::size_t a = 0; a < order.size(); ++a)
+      REQUIRE(others[a] == rates[order[a]]);
+  }
+}
+
+TEST_CASE("max-min: what is alike gets the same as one by one, bit for bit", "[max_min]") {
+  // Copies of one system side by side, joined by resources that all copies use; and one copy, on
+  // whose share of the joint resources all meet.
+  for (std::uint64_t seed = 1; seed <= 500; ++seed) {
+    CAPTURE(seed);
+    Random random(seed);
+    const System one = random_system(random);
+    const auto copies = static_cast<std::uint32_t>(2 + random.below(40));
+    std::vector<bool> is_joint;
+    System folded = one;
+    System all;
+    const auto resources = static_cast<std::uint32_t>(one.capacities.size());
+    for (std::uint32_t r = 0; r < resources; ++r)
+      is_joint.push_back(random.below(2) == 0);
+    for (std::uint32_t copy = 0; copy < copies; ++copy)
+      all.capacities.insert(all.capacities.end(), one.capacities.begin(), one.capacities.end());
+    for (System::Activity& activity : folded.activities)
+      for (Use& use : activity.uses)
+        use.alike = is_joint[use.resource] ? copies : 1;
+    for (const System::Activity& activity : one.activities)
+      for (std::uint32_t copy = 0; copy < copies; ++copy) {
+        all.activities.push_back(activity);
+        for (Use& use : all.activities.back().uses)
+          use.resource += is_joint[use.resource] ? 0 : copy * resources;
+      }
+    const std::vector<double> rates = solve(folded);
+    const std::vector<double> expected = solve(all);
+    for (std::size_t a = 0; a < expected.size(); ++a)
+      REQUIRE(expected[a] == rates[a / copies]);
+  }
+}
+
 }  // namespace lockstep::sim

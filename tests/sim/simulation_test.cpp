@@ -43,6 +43,37 @@ TEST_CASE("simulation: iterations follow each other without a barrier", "[simula
   }
 }
 
+TEST_CASE("simulation: ranks may begin at different times", "[simulation]") {
+  // Rank 1 computes for 1 s from 5 s on.
+  cost::Machine machine = free_machine();
+  set_compute(machine);
+  for (const Fidelity fidelity : kBoth) {
+    const SimulatedRun result =
+        run(listed({{compute(0)}, {compute(0)}}), cost_model(machine, 2, {1000}), star(2),
+            Options{.fidelity = fidelity, .starts = {Time{0}, Time{5 * kSecond}}});
+    CHECK(result.iterations[0][0].end.picoseconds == 1 * kSecond);
+    CHECK(result.iterations[1][0].start.picoseconds == 5 * kSecond);
+    CHECK(result.iterations[1][0].end.picoseconds == 6 * kSecond);
+    CHECK(result.iterations[1][0].compute.picoseconds == 1 * kSecond);
+  }
+}
+
+TEST_CASE("simulation: messages that arrive at one time are taken in in program order",
+          "[simulation]") {
+  // Both arrive 10 + 10 us after they left. The receiver takes 3 us for each; the first that its
+  // program names comes first, whoever sent it.
+  cost::Machine machine = free_machine();
+  machine.message.receive_overhead_seconds = 3e-6;
+  for (const Rank first : {1, 2}) {
+    const Rank second = 3 - first;
+    const SimulatedRun result =
+        run(listed({{receive(first, 0), receive(second, 0)}, {send(0, 0)}, {send(0, 0)}}),
+            cost_model(machine, 3), star(3), Fidelity::Flow);
+    CHECK(end_of(result, 0, 0) == 23 * kMicrosecond);
+    CHECK(end_of(result, 0, 1) == 26 * kMicrosecond);
+  }
+}
+
 TEST_CASE("simulation: training iterations end for any ranks, whatever happens at one time",
           "[simulation]") {
   // Regression: a combination and another event that end at one time on one lane.

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// lockstep bench simulate: how fast the simulator is, and how much memory it takes.
+#include <sys/resource.h>
+
+#include <chrono>
+#include <cstdio>
+#include <iostream>
+#include <numeric>
+#include <sstream>
+
+#include "cli/bench_simulate_json.h"
+#include "cli/command_line.h"
+#include "cli/job_options.h"
+#include "cli/prediction.h"
+#include "models/base/errors.h"
+#include "models/base/random.h"
+#include "models/collectives/algorithm.h"
+#include "models/results/result.h"
+#include "models/schedule/renumbered.h"
+#include "sim/runner/simulation.h"
+
+namespace lockstep::cli {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::uint64_t kFloatBytes = 4;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+options::options_description bench_flags() {
+  options::options_description flags(
+      "lockstep bench simulate [flags]\n\n"
+      "Simulates an all-reduce of float32 and says how long that took. Without --machine only the\n"
+      "network costs time.\nFlags");
+  auto add = flags.add_options();
+  add("help", "this text");
+  add("algorithm", options::value<std::string>()->default_value("ring"), "of the all-reduce");
+  add("ranks", options::value<std::string>()->default_value("1024"),
+      "separated by commas: a row for each");
+  add("bytes", options::value<std::string>()->default_value("100 MiB"), "of the data");
+  add("segment-bytes", options::value<std::string>()->default_value("0"),
+      "largest message (0 = a whole chunk)");
+  add("topology", options::value<std::string>()->default_value("star"),
+      "star or fat-tree: of as many hosts as there are ranks, or more; or as for a job");
+  add("bandwidth", options::value<std::string>()->default_value("10 Gbit/s"),
+      "of the cables of star and fat-tree");
+  add("latency", options::value<std::string>()->default_value("50 us"), "of each of them");
+  add("machine", options::value<std::vector<std::string>>()->composing(),
+      "[KIND=]FILE: machine file, from lockstep calibrate");
+  add("fidelity", options::value<std::string>()->default_value("flow"), "ideal or flow");
+  add("contended",
+      "two all-reduces at a time, of which one goes through the ranks in another order, and ranks "
+      "that begin at different times, up to a millisecond apart");
+  add("repetitions", options::value<std::string>()->default_value("1"), "of each row");
+  add("out", options::value<std::string>(), "write the rows as JSON");
+  return flags;
+}
+
+std::string text(const options::variables_map& values, const char* flag) {
+  return values[flag].as<std::string>();
+}
+
+std::vector<std::int32_t> read_ranks(const options::variables_map& values) {
+  std::vector<std::int32_t> counts;
+  std::istringstream stream(text(values, "ranks"));
+  for (std::string word; std::getline(stream, word, ',');) {
+    const std::uint64_t ranks = parse_bytes(word, "--ranks");  // a plain whole number
+    if (ranks < 1 || ranks > 1 << 21)
+      throw ConfigError("--ranks", "expected whole numbers from 1 to 2097152, is " + word);
+    counts.push_back(static_cast<std::int32_t>(ranks));
+  }
+  if (counts.empty()) throw ConfigError("--ranks", "expected at least one number");
+  return counts;
+}
+
+topology::Topology make_topology(const options::variables_map& values, std::int32_t ranks) {
+  const std::string name = text(values, "topology");
+  if (name != "star" && name != "fat-tree") return topology::load_topology(name);
+  topology::Words words{{"bandwidth", text(values, "bandwidth")},
+                        {"latency", text(values, "latency")}};
+  const bool is_star = name == "star";
+  std::int64_t k = 2;
+  while (!is_star && k * k * k / 4 < ranks)
+    k += 2;
+  words.emplace_back(is_star ? "hosts" : "k", std::to_string(is_star ? ranks : k));
+  topology::Topology made = topology::generate_from_words(
+      is_star ? topology::Shape::Star : topology::Shape::FatTree, words, "bench simulate");
+  made.routing = topology::Routing::Split;
+  return made;
+}
+
+/// Rank r's neighbour is r + stride in the second one: the least stride from √ranks on that goes
+/// through all of them.
+std::vector<Rank> other_order(std::int32_t ranks) {
+  std::int64_t stride = 2;
+  while (stride * stride < ranks || std::gcd(stride, std::int64_t{ranks}) != 1)
+    ++stride;
+  std::vector<Rank> order;
+  for (std::int64_t place = 0; place < ranks; ++place)
+    order.push_back(static_cast<Rank>(place * stride % ranks));
+  return order;
+}
+
+struct Case {
+  schedule::Schedule schedule;
+  sim::Options options;
+};
+
+Case make_case(const options::variables_map& values, std::int32_t ranks) {
+  const collectives::Algorithm algorithm =
+      collectives::parse_algorithm(text(values, "algorithm"), "--algorithm");
+  const std::uint64_t bytes = parse_bytes(text(values, "bytes"), "--bytes");
+  if (bytes % kFloatBytes != 0)
+    throw ConfigError("--bytes", "expected whole floats of 4 bytes, is " + text(values, "bytes"));
+  const std::uint64_t segment = parse_bytes(text(values, "segment-bytes"), "--segment-bytes");
+  Case made;
+  made.schedule = collectives::all_reduce_schedule(algorithm, ranks, bytes / kFloatBytes,
+                                                   segment / kFloatBytes);
+  const std::string fidelity = text(values, "fidelity");
+  if (fidelity != "ideal" && fidelity != "flow")
+    throw ConfigError("--fidelity", "must be ideal or flow, is \"" + fidelity + "\"");
+  made.options.fidelity = fidelity == "ideal" ? sim::Fidelity::Ideal : sim::Fidelity::Flow;
+  if (!values.count("contended") || ranks < 2) return made;
+  // Both work on the same buffer: what becomes of the data is nobody's concern here.
+  collectives::Operation second;
+  second.ranks = ranks;
+  second.data = {0, 0, bytes / kFloatBytes};
+  second.scratch = {1, 0, collectives::scratch_elements(algorithm, second.data.count)};
+  second.stream = collectives::streams_of(algorithm);
+  second.segment_elements = segment / kFloatBytes;
+  made.schedule.fragments.push_back(
+      {"in another order",
+       -1,
+       schedule::renumber(make_steps(algorithm, second), other_order(ranks)),
+       {}});
+  Random random(1);
+  for (std::int32_t rank = 0; rank < ranks; ++rank)
+    made.options.starts.push_back(Time{static_cast<std::int64_t>(random.below(1'000'000'000))});
+  return made;
+}
+
+/// Without a file: hosts that cost nothing.
+Machines machines_of(const options::variables_map& values, const topology::Topology& topology) {
+  Machines machines = read_machines(values);
+  if (!machines.empty()) return machines;
+  for (const topology::Host& host : topology.hosts)
+    machines[host.machine].cores = 1;
+  return machines;
+}
+
+SimulatorRow measure(const options::variables_map& values, std::int32_t ranks, int repetitions) {
+  const Clock::time_point start = Clock::now();
+  const Case made = make_case(values, ranks);
+  const topology::Topology topology = make_topology(values, ranks);
+  const std::vector<HostId> host_of_rank =
+      topology::place(topology, ranks, topology::Placement{}, "--topology");
+  const Machines machines = machines_of(values, topology);
+  const cost::CostModel cost = make_cost_model(topology, host_of_rank, machines, {});
+  SimulatorRow row{.algorithm = text(values, "algorithm"),
+                   .topology = topology.name,
+                   .ranks = ranks,
+                   .bytes = parse_bytes(text(values, "bytes"), "--bytes"),
+                   .contended = values.count("contended") > 0};
+  row.setup_seconds = seconds_since(start);
+  for (int repetition = 0; repetition < repetitions; ++repetition) {
+    const Clock::time_point begin = Clock::now();
+    const sim::SimulatedRun run =
+        sim::simulate(made.schedule, cost, topology, host_of_rank, made.options);
+    row.run_seconds.push_back(seconds_since(begin));
+    row.messages = run.messages;
+    row.events = run.events;
+    Time last;
+    for (const auto& iterations : run.iterations)
+      last = std::max(last, iterations.back().end);
+    row.simulated_seconds = last.seconds();
+  }
+  row.whole_seconds = seconds_since(start);
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  row.peak_bytes = static_cast<std::uint64_t>(usage.ru_maxrss) * 1024;
+  return row;
+}
+
+void print(const SimulatorRow& row) {
+  std::printf(
+      "%9d %11llu %12s %10s %10s %9.3f %10s\n", row.ranks,
+      static_cast<unsigned long long>(row.messages), format_seconds(row.simulated_seconds).c_str(),
+      format_seconds(row.setup_seconds).c_str(), format_seconds(row.median_run_seconds()).c_str(),
+      row.messages_per_second() / 1e6, format_bytes(static_cast<double>(row.peak_bytes)).c_str());
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int run_bench_simulate(const Arguments& arguments) {
+  const options::options_description flags = bench_flags();
+  const options::variables_map values = parse(flags, arguments);
+  if (values.count("help")) {
+    std::cout << flags;
+    return kFine;
+  }
+  check_outputs(values, {"out"});
+  const auto repetitions = static_cast<int>(whole_number(values, "repetitions", 1, 1000));
+  std::vector<SimulatorRow> rows;
+  std::printf("%9s %11s %12s %10s %10s %9s %10s\n", "ranks", "messages", "simulated", "set-up",
+              "run", "M msg/s", "peak");
+  for (const std::int32_t ranks : read_ranks(values)) {
+    rows.push_back(measure(values, ranks, repetitions));
+    print(rows.back());
+  }
+  if (values.count("out")) results::write_file(values["out"].as<std::string>(), to_json(rows));
+  return kFine;
+}
+
+}  // namespace lockstep::cli
