@@ -55,6 +55,8 @@ options::options_description bench_flags() {
   add("contended",
       "two all-reduces at a time, of which one goes through the ranks in another order, and ranks "
       "that begin at different times, up to a millisecond apart");
+  add("fold", options::value<std::string>()->default_value("on"),
+      "on: simulate ranks that are alike once; off");
   add("repetitions", options::value<std::string>()->default_value("1"), "of each row");
   add("out", options::value<std::string>(), "write the rows as JSON");
   return flags;
@@ -124,6 +126,10 @@ Case make_case(const options::variables_map& values, std::int32_t ranks) {
   if (fidelity != "ideal" && fidelity != "flow")
     throw ConfigError("--fidelity", "must be ideal or flow, is \"" + fidelity + "\"");
   made.options.fidelity = fidelity == "ideal" ? sim::Fidelity::Ideal : sim::Fidelity::Flow;
+  const std::string fold = text(values, "fold");
+  if (fold != "on" && fold != "off")
+    throw ConfigError("--fold", "must be on or off, is \"" + fold + "\"");
+  made.options.fold = fold == "on";
   if (!values.count("contended") || ranks < 2) return made;
   // Both work on the same buffer: what becomes of the data is nobody's concern here.
   collectives::Operation second;
@@ -173,6 +179,7 @@ SimulatorRow measure(const options::variables_map& values, std::int32_t ranks, i
     row.run_seconds.push_back(seconds_since(begin));
     row.messages = run.messages;
     row.events = run.events;
+    row.simulated_ranks = run.simulated_ranks;
     Time last;
     for (const auto& iterations : run.iterations)
       last = std::max(last, iterations.back().end);
@@ -187,7 +194,7 @@ SimulatorRow measure(const options::variables_map& values, std::int32_t ranks, i
 
 void print(const SimulatorRow& row) {
   std::printf(
-      "%9d %11llu %12s %10s %10s %9.3f %10s\n", row.ranks,
+      "%9d %9d %14llu %12s %10s %10s %9.3f %10s\n", row.ranks, row.simulated_ranks,
       static_cast<unsigned long long>(row.messages), format_seconds(row.simulated_seconds).c_str(),
       format_seconds(row.setup_seconds).c_str(), format_seconds(row.median_run_seconds()).c_str(),
       row.messages_per_second() / 1e6, format_bytes(static_cast<double>(row.peak_bytes)).c_str());
@@ -206,8 +213,8 @@ int run_bench_simulate(const Arguments& arguments) {
   check_outputs(values, {"out"});
   const auto repetitions = static_cast<int>(whole_number(values, "repetitions", 1, 1000));
   std::vector<SimulatorRow> rows;
-  std::printf("%9s %11s %12s %10s %10s %9s %10s\n", "ranks", "messages", "simulated", "set-up",
-              "run", "M msg/s", "peak");
+  std::printf("%9s %9s %14s %12s %10s %10s %9s %10s\n", "ranks", "of them", "messages", "simulated",
+              "set-up", "run", "M msg/s", "peak");
   for (const std::int32_t ranks : read_ranks(values)) {
     rows.push_back(measure(values, ranks, repetitions));
     print(rows.back());

@@ -27,6 +27,7 @@ std::string to_json(const std::vector<SimulatorRow>& rows) {
                     {"contended", row.contended},
                     {"messages", row.messages},
                     {"events", row.events},
+                    {"simulated_ranks", row.simulated_ranks},
                     {"simulated_seconds", row.simulated_seconds},
                     {"setup_seconds", row.setup_seconds},
                     {"run_seconds", row.run_seconds},

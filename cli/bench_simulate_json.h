@@ -17,6 +17,7 @@ struct SimulatorRow {
   bool contended = false;
   std::uint64_t messages = 0;
   std::uint64_t events = 0;
+  std::int32_t simulated_ranks = 0;  // fewer than ranks when folded
   double simulated_seconds = 0;
   double setup_seconds = 0;           // making topology, schedule and cost model
   std::vector<double> run_seconds{};  // of each repetition

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/collectives/exchange.h"
 
+#include <algorithm>
 #include <array>
 
 #include "models/base/errors.h"
@@ -63,6 +64,19 @@ class Exchange final : public schedule::StepSource {
   Shape shape(Rank) const override {
     // Two rounds: receives are posted one stage ahead, and what is two stages back is complete.
     return {reducing_ + gathering_, width_, 2};
+  }
+
+  /// Where parts differ in size they are not alike, nor where a segment waits for one of several.
+  schedule::Symmetry symmetry() const override {
+    if (data_.count % static_cast<std::uint64_t>(ranks_) != 0) return {};
+    std::vector<std::int32_t> radices;
+    for (const Stage& stage : stages_) {
+      if (stage.segments > 1 && stages_.size() > 1) return {};
+      radices.push_back(stage.radix);
+    }
+    if (stages_.size() > 1 && stages_.front().stride > 1)
+      std::reverse(radices.begin(), radices.end());
+    return {.radices = radices};
   }
 
   void emit(Rank rank, std::uint32_t round, std::span<Step> slots) const override {

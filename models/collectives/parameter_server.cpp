@@ -42,6 +42,11 @@ class ParameterServer final : public schedule::StepSource {
     return {(segments_ + 1) * peers_, 4, std::min(std::max(1u, 3 * peers_), 16u)};
   }
 
+  schedule::Symmetry symmetry() const override {
+    if (servers_ < ranks_ || data_.count % static_cast<std::uint64_t>(ranks_) != 0) return {};
+    return {.radices = {ranks_}};
+  }
+
   void emit(Rank rank, std::uint32_t round, std::span<Step> slots) const override {
     const std::uint32_t segment = round / peers_;
     const std::uint32_t distance = round % peers_ + 1;

@@ -33,6 +33,11 @@ class RecursiveDoubling final : public schedule::StepSource {
     return {doublings_ + (folded_ > 0 ? 2 : 0), 3 * segments_, 2};
   }
 
+  schedule::Symmetry symmetry() const override {
+    if (folded_ > 0) return {};
+    return {.radices = std::vector<std::int32_t>(doublings_, 2)};
+  }
+
   void emit(Rank rank, std::uint32_t round, std::span<Step> slots) const override {
     const std::uint32_t fold_rounds = folded_ > 0 ? 1 : 0;
     const bool is_folded = rank < 2 * folded_;

@@ -33,6 +33,10 @@ class Ring final : public schedule::StepSource {
     return {static_cast<std::uint32_t>(reducing_ + gathering_), 2 * segments_, 3};
   }
 
+  schedule::Symmetry symmetry() const override {
+    return {.radices = larger_chunks_ == 0 ? std::vector{ranks_} : std::vector<std::int32_t>{}};
+  }
+
   // Round t of the reduce-scatter sends chunk rank−1−t and receives chunk rank−2−t, which round
   // t+1 sends on. Round u of the all-gather sends chunk rank−u, which the round before completed or
   // received, and receives chunk rank−1−u in place of the partial sum that went out in round u of

@@ -50,6 +50,18 @@ class TwoLevel final : public schedule::StepSource {
     return {static_cast<std::uint32_t>(rounds), width(rank), static_cast<std::uint32_t>(in_flight)};
   }
 
+  /// When groups are equally large and made of consecutive ranks, and every chunk is one message.
+  schedule::Symmetry symmetry() const override {
+    const std::int32_t chunks = shards_ * groups();
+    if (segments_ > 1 || data_.count % static_cast<std::uint64_t>(chunks) != 0) return {};
+    for (std::size_t rank = 0; rank < places_.size(); ++rank) {
+      const auto [group, member] = places_[rank];
+      if (size_of(group) != shards_ || static_cast<std::int32_t>(rank) != group * shards_ + member)
+        return {};
+    }
+    return {.radices = {shards_, groups()}};
+  }
+
   void emit(Rank rank, std::uint32_t round, std::span<Step> slots) const override {
     const std::uint32_t within = rounds_within(rank);
     const std::uint32_t between = rounds_between();

@@ -92,6 +92,13 @@ Demand CostModel::compute(Rank rank, std::int32_t work) const {
           .memory_bytes = cost.memory_bytes_per_unit * count};
 }
 
+bool CostModel::are_alike(Rank a, Rank b) const {
+  const auto i = static_cast<std::size_t>(a);
+  const auto j = static_cast<std::size_t>(b);
+  return kind_of_rank_[i] == kind_of_rank_[j] && speed_[i] == speed_[j] &&
+         (works_.empty() || batch_of_rank_[i] == batch_of_rank_[j]);
+}
+
 const ExchangeCosts* CostModel::exchanges(Rank rank) const {
   const auto found = machine(rank).exchanges.find(within_hosts_.how);
   return found != machine(rank).exchanges.end() && !found->second.together.empty() ? &found->second

@@ -75,6 +75,8 @@ class CostModel {
   /// A receiver takes messages straight from the sender's memory: they cost the sender nothing, and
   /// are sent when they are received.
   bool takes_directly() const { return within_hosts_.how == IntraHost::SharedMemory; }
+  /// Whether every step costs both ranks the same.
+  bool are_alike(Rank a, Rank b) const;
   const Machine& machine(Rank rank) const { return *machines_[static_cast<std::size_t>(rank)]; }
 
   /// Rows that nobody measured and that a roofline prices; rows asked at a batch or with a number

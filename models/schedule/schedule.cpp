@@ -50,6 +50,12 @@ void StepList::emit(Rank rank, std::uint32_t round, std::span<Step> slots) const
   slots.front() = of(rank)[round];
 }
 
+Symmetry StepList::symmetry() const {
+  for (const Step& step : lists_.front())
+    if (step.verb == Verb::Send || step.verb == Verb::Recv) return {};
+  return {.is_full = lists_.size() == 1};
+}
+
 std::vector<Step> steps_of(const Fragment& fragment, Rank rank) {
   const StepSource::Shape shape = fragment.steps->shape(rank);
   std::vector<Step> steps(std::size_t{shape.rounds} * shape.steps_per_round);

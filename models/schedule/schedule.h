@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "models/base/ids.h"
+#include "models/schedule/symmetry.h"
 
 namespace lockstep::schedule {
 
@@ -93,6 +94,8 @@ class StepSource {
   virtual Shape shape(Rank rank) const = 0;
   /// Fills `slots` (steps_per_round of them, handed over as Nothing) with round `round` of `rank`.
   virtual void emit(Rank rank, std::uint32_t round, std::span<Step> slots) const = 0;
+  /// What is known of it.
+  virtual Symmetry symmetry() const { return {}; }
 };
 
 /// A fragment starts on a rank when this is complete on the same rank: the step `step` of
@@ -137,6 +140,7 @@ class StepList final : public StepSource {
   explicit StepList(std::vector<std::vector<Step>> lists);
   Shape shape(Rank rank) const override;
   void emit(Rank rank, std::uint32_t round, std::span<Step> slots) const override;
+  Symmetry symmetry() const override;
 
  private:
   const std::vector<Step>& of(Rank rank) const;

@@ -7,14 +7,21 @@
 
 namespace lockstep::sim {
 
-Channels::Channels(std::int32_t ranks)
-    : sends_to_(static_cast<std::size_t>(ranks)), receives_from_(sends_to_.size()) {}
+Channels::Channels(const Folding& folding)
+    : folding_(folding),
+      sends_to_(static_cast<std::size_t>(folding.simulated_ranks())),
+      receives_from_(sends_to_.size()) {}
 
 std::uint32_t Channels::from_sender(Rank sender, Rank receiver, std::uint8_t stream) {
-  return find(sends_to_[static_cast<std::size_t>(sender)], receiver, sender, receiver, stream);
+  return find(sends_to_[static_cast<std::size_t>(folding_.place(sender))], receiver, sender,
+              receiver, stream);
 }
 
 std::uint32_t Channels::from_receiver(Rank sender, Rank receiver, std::uint8_t stream) {
+  if (!folding_.is_trivial()) {
+    const auto [like_sender, like_receiver] = folding_.like(sender, receiver);
+    return from_sender(like_sender, like_receiver, stream);
+  }
   return find(receives_from_[static_cast<std::size_t>(receiver)], sender, sender, receiver, stream);
 }
 
@@ -33,9 +40,9 @@ std::uint32_t Channels::find(Directory& own, Rank peer, Rank sender, Rank receiv
   const std::uint64_t key = key_of(peer, stream);
   const auto place = std::lower_bound(own.begin(), own.end(), key, kBefore);
   if (place != own.end() && place->key == key) return place->channel;
-  LOCKSTEP_CHECK(peer >= 0 && static_cast<std::size_t>(peer) < sends_to_.size(),
+  LOCKSTEP_CHECK(peer >= 0 && peer / folding_.copies() < folding_.simulated_ranks(),
                  "a message from " + std::to_string(sender) + " to " + std::to_string(receiver));
-  // New to one side means new to both: both learn of it here.
+  // New to one side means new to both: both learn of it here, the only side there is if folded.
   const auto number = static_cast<std::uint32_t>(channels_.size());
   channels_.push_back({.sender = sender, .receiver = receiver, .stream = stream});
   const auto enter = [&](Directory& directory, Rank other) {
@@ -43,8 +50,8 @@ std::uint32_t Channels::find(Directory& own, Rank peer, Rank sender, Rank receiv
     directory.insert(std::lower_bound(directory.begin(), directory.end(), other_key, kBefore),
                      {other_key, number});
   };
-  enter(sends_to_[static_cast<std::size_t>(sender)], receiver);
-  enter(receives_from_[static_cast<std::size_t>(receiver)], sender);
+  enter(sends_to_[static_cast<std::size_t>(folding_.place(sender))], receiver);
+  if (folding_.is_trivial()) enter(receives_from_[static_cast<std::size_t>(receiver)], sender);
   return number;
 }
 

@@ -10,6 +10,7 @@
 #include "models/base/units.h"
 #include "models/schedule/progress.h"
 #include "models/schedule/schedule.h"
+#include "sim/runner/folding.h"
 
 namespace lockstep::sim {
 
@@ -57,10 +58,12 @@ struct Channel {
   std::uint64_t measured_bytes = 0;  // sent in iterations that count
 };
 
-/// Channels come into being when first used; messages are recycled.
+/// Channels come into being when first used; messages are recycled. When ranks are folded, a
+/// channel stands for those that are alike; its sender is simulated, its receiver may not be.
 class Channels {
  public:
-  explicit Channels(std::int32_t ranks);
+  /// The folding must outlive it.
+  explicit Channels(const Folding& folding);
 
   /// The channel's number: 0, 1, … in the order of first use.
   std::uint32_t from_sender(Rank sender, Rank receiver, std::uint8_t stream);
@@ -90,8 +93,9 @@ class Channels {
   std::uint32_t find(Directory& own, Rank peer, Rank sender, Rank receiver, std::uint8_t stream);
   std::uint32_t oldest_without(std::uint32_t channel, bool send);
 
-  std::vector<Directory> sends_to_;       // of each rank
-  std::vector<Directory> receives_from_;  // of each rank
+  const Folding& folding_;
+  std::vector<Directory> sends_to_;       // of each simulated rank
+  std::vector<Directory> receives_from_;  // of each rank; not used when folded
   std::vector<Channel> channels_;
   std::vector<Message> messages_;
   std::vector<std::uint32_t> free_;

@@ -19,6 +19,20 @@ double or_unlimited(double capacity) {
   return capacity > 0 ? capacity : kUnlimited;
 }
 
+/// Uses of one resource to the same extent, by links that it stands for, become one.
+void merge_alike(std::vector<Use>& uses) {
+  std::sort(uses.begin(), uses.end(), [](const Use& a, const Use& b) {
+    return a.resource != b.resource ? a.resource < b.resource : a.usage < b.usage;
+  });
+  std::size_t kept = 0;
+  for (const Use& use : uses)
+    if (kept > 0 && uses[kept - 1].resource == use.resource && uses[kept - 1].usage == use.usage)
+      uses[kept - 1].alike += use.alike;
+    else
+      uses[kept++] = use;
+  uses.resize(kept);
+}
+
 }  // namespace
 
 Time delay(double seconds) {
@@ -31,22 +45,26 @@ Time Terms::transfer(std::uint64_t bytes) const {
 }
 
 Cluster::Cluster(const cost::CostModel& cost, const topology::Topology& topology,
-                 std::span<const HostId> host_of_rank, std::uint64_t seed, Fluid& fluid)
+                 std::span<const HostId> host_of_rank, std::uint64_t seed, const Folding& folding,
+                 Fluid& fluid)
     : cost_(cost),
       topology_(topology),
       host_of_rank_(host_of_rank),
+      folding_(folding),
       fluid_(fluid),
       routes_(topology, seed),
       bursts_(topology),
       hosts_(topology.hosts.size()),
       link_resources_(topology.links.size(), kNone) {
-  for (std::size_t rank = 0; rank < host_of_rank.size(); ++rank) {
+  for (std::int32_t place = 0; place < folding.simulated_ranks(); ++place)
     lanes_.push_back(fluid.add_resource(1));  // one thread
+  for (std::size_t rank = 0; rank < host_of_rank.size(); ++rank) {
     const HostId id = host_of_rank[rank];
     LOCKSTEP_CHECK(id >= 0 && static_cast<std::size_t>(id) < hosts_.size(),
                    "rank " + std::to_string(rank) + " is placed on host " + std::to_string(id));
     Host& host = hosts_[static_cast<std::size_t>(id)];
-    if (host.ranks == 0) add_host(id, cost.machine(static_cast<Rank>(rank)));
+    if (host.ranks == 0 && folding.like_host(id) == id)
+      add_host(id, cost.machine(static_cast<Rank>(rank)));
     rank_on_host_.push_back(host.ranks++);
   }
   assign_processors();
@@ -95,7 +113,7 @@ void Cluster::add_host(HostId id, const cost::Machine& machine) {
 }
 
 Cluster::Host& Cluster::host_of(Rank rank) {
-  return hosts_[static_cast<std::size_t>(host_of_rank_[static_cast<std::size_t>(rank)])];
+  return hosts_[static_cast<std::size_t>(folding_.like_host(host_id(rank)))];
 }
 
 std::vector<double> Cluster::socket_shares(Rank rank) {
@@ -108,13 +126,14 @@ std::vector<double> Cluster::socket_shares(Rank rank) {
 /// there of the same resources.
 void Cluster::add_processor_uses(Rank rank, double cores, double memory, std::vector<Use>& uses) {
   const Host& host = host_of(rank);
+  const std::uint32_t meeting = folding_.meeting_at_host(host_id(rank));
   const auto add = [&](std::uint32_t resource, double usage) {
     for (Use& use : uses)
       if (use.resource == resource) {
         use.usage += usage;
         return;
       }
-    uses.push_back({resource, usage});
+    uses.push_back({resource, usage, meeting});
   };
   const auto add_socket = [&](const Socket& socket, double share) {
     add(socket.cores, share * cores);
@@ -129,7 +148,7 @@ void Cluster::add_processor_uses(Rank rank, double cores, double memory, std::ve
 std::vector<Cluster::Crossing> Cluster::crossings(const Connection& connection) {
   std::vector<Crossing> all;
   const Host& host = host_of(connection.sender);
-  if (&host != &host_of(connection.receiver) || host.sockets.size() == 1) return all;
+  if (!is_within_host(connection) || host.sockets.size() == 1) return all;
   const std::vector<double> from = socket_shares(connection.sender);
   const std::vector<double> to = socket_shares(connection.receiver);
   for (std::size_t a = 0; a < from.size(); ++a)
@@ -146,13 +165,12 @@ std::uint32_t Cluster::connect(Rank sender, Rank receiver, std::uint8_t stream) 
                        .sender = sender,
                        .receiver = receiver,
                        .stream = stream});
-  connections_.push_back(
-      {.sender = sender,
-       .receiver = receiver,
-       .first_hop = static_cast<std::uint32_t>(hops_.size()),
-       .hops = static_cast<std::uint32_t>(route.hops.size()),
-       .latency = route.latency,
-       .polled = &host_of(sender) == &host_of(receiver) && cost_.polls(receiver)});
+  connections_.push_back({.sender = sender,
+                          .receiver = receiver,
+                          .first_hop = static_cast<std::uint32_t>(hops_.size()),
+                          .hops = static_cast<std::uint32_t>(route.hops.size()),
+                          .latency = route.latency,
+                          .polled = host_id(sender) == host_id(receiver) && cost_.polls(receiver)});
   hops_.insert(hops_.end(), route.hops.begin(), route.hops.end());
   return static_cast<std::uint32_t>(connections_.size() - 1);
 }
@@ -171,7 +189,7 @@ const Terms& Cluster::terms(std::uint32_t connection, schedule::Operator combine
 }
 
 Terms Cluster::make_terms(const Connection& connection, schedule::Operator combine) {
-  const bool within_host = &host_of(connection.sender) == &host_of(connection.receiver);
+  const bool within_host = is_within_host(connection);
   const cost::MessageDemand demand =
       cost_.message(connection.sender, connection.receiver, within_host, combine);
   Terms terms;
@@ -207,32 +225,41 @@ Terms Cluster::make_terms(const Connection& connection, schedule::Operator combi
 /// thread, as much of a core, and memory bandwidth.
 void Cluster::add_profiles(Terms& terms, const Connection& connection,
                            const cost::MessageDemand& demand) {
-  ends_.assign(
-      1, {lanes_[static_cast<std::size_t>(connection.sender)], demand.send_core_seconds_per_byte});
+  ends_.clear();
+  add_lane_use(connection.sender, demand.send_core_seconds_per_byte, ends_);
   add_processor_uses(connection.sender, demand.send_core_seconds_per_byte,
                      demand.send_memory_bytes_per_byte, ends_);
   terms.unposted_profile = add_flow(connection);
-  ends_.push_back({lanes_[static_cast<std::size_t>(connection.receiver)],
-                   demand.receive_core_seconds_per_byte});
+  // On another host, which may be like the sender's and have the same resource, nothing adds up.
+  std::vector<Use> receiving;
+  std::vector<Use>& uses = is_within_host(connection) ? ends_ : receiving;
   add_processor_uses(connection.receiver, demand.receive_core_seconds_per_byte,
-                     demand.receive_memory_bytes_per_byte, ends_);
+                     demand.receive_memory_bytes_per_byte, uses);
+  ends_.insert(ends_.end(), receiving.begin(), receiving.end());
+  add_lane_use(connection.receiver, demand.receive_core_seconds_per_byte, ends_);
   terms.profile = add_flow(connection);
+}
+
+void Cluster::add_lane_use(Rank rank, double usage, std::vector<Use>& uses) {
+  uses.push_back({lanes_[static_cast<std::size_t>(folding_.place(rank))], usage});
 }
 
 /// The profiles with and without the links that have a burst, of a flow with these ends_.
 std::array<std::uint32_t, 2> Cluster::add_flow(const Connection& connection) {
   shared_ = ends_;
   shaped_.clear();
-  const Host& from = host_of(connection.sender);
-  if (&from == &host_of(connection.receiver) && !cost_.takes_directly())
-    shared_.push_back({from.loopback, 1});
+  const std::uint32_t meeting = folding_.meeting_at_host(host_id(connection.sender));
+  if (is_within_host(connection) && !cost_.takes_directly())
+    shared_.push_back({host_of(connection.sender).loopback, 1, meeting});
   for (const Crossing& crossing : crossings(connection))
-    shared_.push_back({crossing.resource, crossing.share});
+    shared_.push_back({crossing.resource, crossing.share, meeting});
   for (std::uint32_t i = 0; i < connection.hops; ++i) {
     const auto [link, share] = hops_[connection.first_hop + i];
     const bool has_burst = topology_.links[static_cast<std::size_t>(link)].burst_bytes > 0;
-    (has_burst ? shaped_ : shared_).push_back({link_resource(link), share});
+    (has_burst ? shaped_ : shared_)
+        .push_back({link_resource(link), share, folding_.meeting_on_link(link)});
   }
+  if (!folding_.is_trivial()) merge_alike(shared_);
   std::array<std::uint32_t, 2> profiles{};
   if (!shaped_.empty()) profiles[1] = fluid_.add_profile(kUnlimited, kFlowWeight, shared_);
   shared_.insert(shared_.end(), shaped_.begin(), shaped_.end());
@@ -241,7 +268,7 @@ std::array<std::uint32_t, 2> Cluster::add_flow(const Connection& connection) {
 }
 
 std::uint32_t Cluster::link_resource(LinkId link) {
-  const auto index = static_cast<std::size_t>(link);
+  const auto index = static_cast<std::size_t>(folding_.like_link(link));
   if (link_resources_[index] == kNone)
     link_resources_[index] = fluid_.add_resource(topology_.links[index].payload_bytes_per_second());
   return link_resources_[index];

@@ -15,6 +15,7 @@
 #include "models/topology/routes.h"
 #include "sim/network/bursts.h"
 #include "sim/network/fluid.h"
+#include "sim/runner/folding.h"
 
 namespace lockstep::sim {
 
@@ -45,11 +46,13 @@ struct Terms {
 /// Ranks on one host share its cores, its memory bandwidth and its loopback; on one with several
 /// sockets each has its own cores and memory, and a rank uses those that it is pinned to. Messages
 /// between them take the loopback and, between sockets, the link there; others the links of their
-/// route, each for the share of the flow that passes there. The arguments must outlive the Cluster.
+/// route, each for the share of the flow that passes there. There are resources of simulated ranks,
+/// and of the hosts and links that stand for others. The arguments must outlive the Cluster.
 class Cluster {
  public:
   Cluster(const cost::CostModel& cost, const topology::Topology& topology,
-          std::span<const HostId> host_of_rank, std::uint64_t seed, Fluid& fluid);
+          std::span<const HostId> host_of_rank, std::uint64_t seed, const Folding& folding,
+          Fluid& fluid);
 
   /// A connection carries all messages from one rank to another of one stream. Numbered 0, 1, ….
   std::uint32_t connect(Rank sender, Rank receiver, std::uint8_t stream);
@@ -105,7 +108,13 @@ class Cluster {
   };
 
   void add_host(HostId id, const cost::Machine& machine);
+  HostId host_id(Rank rank) const { return host_of_rank_[static_cast<std::size_t>(rank)]; }
+  bool is_within_host(const Connection& connection) const {
+    return host_id(connection.sender) == host_id(connection.receiver);
+  }
+  void add_lane_use(Rank rank, double usage, std::vector<Use>& uses);
   void assign_processors();
+  /// The one that stands for the rank's.
   Host& host_of(Rank rank);
   std::vector<double> socket_shares(Rank rank);
   void add_processor_uses(Rank rank, double cores, double memory, std::vector<Use>& uses);
@@ -118,15 +127,16 @@ class Cluster {
   const cost::CostModel& cost_;
   const topology::Topology& topology_;
   std::span<const HostId> host_of_rank_;
+  const Folding& folding_;
   Fluid& fluid_;
   topology::Routes routes_;
   Bursts bursts_;
-  std::vector<Host> hosts_;
+  std::vector<Host> hosts_;                // those that stand for others have resources
   std::vector<std::uint32_t> processors_;  // of each rank
   std::vector<std::uint32_t> ranks_on_;    // of each processor
   std::uint32_t processor_count_ = 0;
-  std::vector<std::uint32_t> lanes_;           // resource of each rank's communication lane
-  std::vector<std::int32_t> rank_on_host_;     // the number of each rank among those of its host
+  std::vector<std::uint32_t> lanes_;        // resource of each simulated rank's communication lane
+  std::vector<std::int32_t> rank_on_host_;  // the number of each rank among those of its host
   std::vector<std::uint32_t> link_resources_;  // of each link, when it is used
   std::vector<Connection> connections_;
   std::vector<topology::Hop> hops_;  // the routes of all connections

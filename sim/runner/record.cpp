@@ -6,8 +6,11 @@
 
 namespace lockstep::sim {
 
-Record::Record(const schedule::Schedule& schedule, const Options& options)
-    : schedule_(schedule), options_(options), ranks_(static_cast<std::size_t>(schedule.ranks)) {
+Record::Record(const schedule::Schedule& schedule, const Options& options, const Folding& folding)
+    : folding_(folding),
+      schedule_(schedule),
+      options_(options),
+      ranks_(static_cast<std::size_t>(folding.simulated_ranks())) {
   std::int32_t buckets = 0;
   for (const schedule::Fragment& fragment : schedule.fragments)
     buckets = std::max(buckets, fragment.bucket + 1);
@@ -16,17 +19,14 @@ Record::Record(const schedule::Schedule& schedule, const Options& options)
   for (OfRank& rank : ranks_) {
     rank.buckets.resize(static_cast<std::size_t>(buckets));
     rank.bucket_times.resize(static_cast<std::size_t>(buckets));
+    rank.iterations.reserve(static_cast<std::size_t>(options.iterations));
   }
   run_.bucket_seconds.resize(static_cast<std::size_t>(buckets));
-  run_.bytes_sent.resize(ranks_.size());
-  run_.iterations.resize(ranks_.size());
-  for (auto& iterations : run_.iterations)
-    iterations.reserve(static_cast<std::size_t>(options.iterations));
 }
 
 void Record::completed(Rank rank, const schedule::StartedStep& step, Time start, Time sent,
                        Time now) {
-  OfRank& own = ranks_[static_cast<std::size_t>(rank)];
+  OfRank& own = of(rank);
   const schedule::Fragment& fragment = schedule_.fragments[step.fragment];
   const bool communicates = step.step->lane == schedule::Lane::Communication;
   if (fragment.bucket >= 0 && communicates) {
@@ -63,10 +63,10 @@ void Record::completed(Rank rank, const schedule::StartedStep& step, Time start,
 }
 
 bool Record::end_iteration(Rank rank, Time now) {
-  OfRank& own = ranks_[static_cast<std::size_t>(rank)];
+  OfRank& own = of(rank);
   const results::IterationFigures figures = own.recorder.finish(own.start, now);
   if (is_measured(rank)) {
-    run_.iterations[static_cast<std::size_t>(rank)].push_back(figures);
+    own.iterations.push_back(figures);
     for (std::size_t bucket = 0; bucket < own.buckets.size(); ++bucket)
       if (own.buckets[bucket].first < own.buckets[bucket].last)
         own.bucket_times[bucket] += own.buckets[bucket].last - own.buckets[bucket].first;
@@ -77,13 +77,18 @@ bool Record::end_iteration(Rank rank, Time now) {
 }
 
 SimulatedRun Record::take() {
-  const double count = static_cast<double>(ranks_.size()) * options_.iterations;
+  for (Rank rank = 0; rank < schedule_.ranks; ++rank) {
+    run_.iterations.push_back(of(rank).iterations);
+    run_.bytes_sent.push_back(of(rank).bytes_sent);
+  }
+  const double count = static_cast<double>(schedule_.ranks) * options_.iterations;
   for (std::size_t bucket = 0; bucket < run_.bucket_seconds.size(); ++bucket) {
     double sum = 0;
-    for (const OfRank& rank : ranks_)
-      sum += rank.bucket_times[bucket].seconds();
+    for (Rank rank = 0; rank < schedule_.ranks; ++rank)
+      sum += of(rank).bucket_times[bucket].seconds();
     run_.bucket_seconds[bucket] = sum / count;
   }
+  run_.simulated_ranks = folding_.simulated_ranks();
   return std::move(run_);
 }
 

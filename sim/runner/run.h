@@ -14,6 +14,7 @@
 #include "sim/network/fluid.h"
 #include "sim/runner/channels.h"
 #include "sim/runner/cluster.h"
+#include "sim/runner/folding.h"
 #include "sim/runner/record.h"
 #include "sim/runner/simulation.h"
 
@@ -56,6 +57,7 @@ class Run {
     bool has_turn = false;
   };
 
+  std::vector<std::uint64_t> link_bytes();
   void handle(const Event& event);
   void give_turn(Rank rank);
   void take_turns();
@@ -93,7 +95,8 @@ class Run {
 
   bool is_flow() const { return options_.fidelity == Fidelity::Flow; }
   Time now() const { return queue_.now(); }
-  RankState& rank(Rank number) { return ranks_[static_cast<std::size_t>(number)]; }
+  /// Of the simulated rank that stands for this one.
+  RankState& rank(Rank number) { return ranks_[static_cast<std::size_t>(folding_.place(number))]; }
   Channel& channel_of(std::uint32_t message) {
     return channels_.channel(channels_.message(message).channel);
   }
@@ -105,12 +108,13 @@ class Run {
   const cost::CostModel& cost_;
   const topology::Topology& topology_;
   const Options& options_;
+  const Folding folding_;
   EventQueue queue_{kKinds};
   Fluid fluid_{queue_};
   Cluster cluster_;
   Channels channels_;
   Record record_;
-  std::deque<RankState> ranks_;
+  std::deque<RankState> ranks_;          // that are simulated
   std::vector<Time> processor_free_at_;  // of each processor, given away until then
   std::vector<Time> processor_work_;     // in measured iterations
   std::vector<std::uint32_t> entering_;  // messages whose flow begins at this time

@@ -15,6 +15,15 @@ using schedule::Lane;
 using schedule::StartedStep;
 using schedule::Verb;
 
+namespace {
+
+bool may_fold(const Options& options) {
+  return options.fold && !options.record_spans && options.compute_noise <= 0 &&
+         options.starts.empty();
+}
+
+}  // namespace
+
 Run::Run(const schedule::Schedule& schedule, const cost::CostModel& cost,
          const topology::Topology& topology, std::span<const HostId> host_of_rank,
          const Options& options)
@@ -22,12 +31,14 @@ Run::Run(const schedule::Schedule& schedule, const cost::CostModel& cost,
       cost_(cost),
       topology_(topology),
       options_(options),
-      cluster_(cost, topology, host_of_rank, options.seed, fluid_),
-      channels_(schedule.ranks),
-      record_(schedule, options),
+      folding_(may_fold(options) ? Folding::find(schedule, cost, topology, host_of_rank)
+                                 : Folding(schedule.ranks)),
+      cluster_(cost, topology, host_of_rank, options.seed, folding_, fluid_),
+      channels_(folding_),
+      record_(schedule, options, folding_),
       processor_free_at_(cluster_.processors()),
       processor_work_(cluster_.processors()),
-      unfinished_ranks_(schedule.ranks) {
+      unfinished_ranks_(folding_.simulated_ranks()) {
   LOCKSTEP_CHECK(host_of_rank.size() == static_cast<std::size_t>(schedule.ranks),
                  std::to_string(host_of_rank.size()) + " ranks are placed, the schedule has " +
                      std::to_string(schedule.ranks));
@@ -36,8 +47,8 @@ Run::Run(const schedule::Schedule& schedule, const cost::CostModel& cost,
                      std::to_string(options.warm_up_iterations));
   LOCKSTEP_CHECK(options.starts.empty() || options.starts.size() == host_of_rank.size(),
                  std::to_string(options.starts.size()) + " ranks are given a start");
-  for (Rank number = 0; number < schedule.ranks; ++number)
-    ranks_.emplace_back(schedule, number);
+  for (std::int32_t place = 0; place < folding_.simulated_ranks(); ++place)
+    ranks_.emplace_back(schedule, folding_.rank_at(place));
 }
 
 /// All that happens at one time is worked off in rounds, so that its order, which is chance, means
@@ -45,7 +56,8 @@ Run::Run(const schedule::Schedule& schedule, const cost::CostModel& cost,
 /// what has arrived and start what they may; which may make more events of that time. When there
 /// are none left, the flows that begin at that time enter the network and all rates are settled.
 SimulatedRun Run::run() {
-  for (Rank number = 0; number < schedule_.ranks; ++number) {
+  for (const RankState& state : ranks_) {
+    const Rank number = state.progress.rank();
     draw_slowness(number);
     if (options_.starts.empty())
       give_turn(number);
@@ -72,16 +84,26 @@ SimulatedRun Run::run() {
                      " ranks have not finished" + channels_.waiting(schedule_));
   channels_.check_complete();
   SimulatedRun result = record_.take();
-  result.messages = messages_;
+  result.messages = messages_ * static_cast<std::uint64_t>(folding_.copies());
   for (const Time work : processor_work_)
     result.processor_seconds.push_back(work.seconds());
   result.events = queue_.popped();
-  result.link_bytes.resize(topology_.links.size());
+  result.link_bytes = link_bytes();
+  return result;
+}
+
+std::vector<std::uint64_t> Run::link_bytes() {
+  std::vector<std::uint64_t> bytes(topology_.links.size());
   for (std::uint32_t channel = 0; channel < channels_.size(); ++channel)
     for (const auto& [link, share] : cluster_.route(channel))
-      result.link_bytes[static_cast<std::size_t>(link)] += static_cast<std::uint64_t>(
-          std::llround(share * static_cast<double>(channels_.channel(channel).measured_bytes)));
-  return result;
+      bytes[static_cast<std::size_t>(folding_.like_link(link))] +=
+          folding_.meeting_on_link(link) *
+          static_cast<std::uint64_t>(
+              std::llround(share * static_cast<double>(channels_.channel(channel).measured_bytes)));
+  for (LinkId link = 0; link < std::ssize(bytes); ++link)
+    bytes[static_cast<std::size_t>(link)] =
+        bytes[static_cast<std::size_t>(folding_.like_link(link))];
+  return bytes;
 }
 
 void Run::handle(const Event& event) {

@@ -33,6 +33,9 @@ struct Options {
   /// drawn from `seed` for each (rank, iteration), on all its Compute steps. 0 = none.
   double compute_noise = 0;
   std::uint64_t seed = 0;
+  /// Simulate what is alike once (folding.h). The result is the same, bit for bit, but for
+  /// `events`. Runs with spans, noise or starts are not folded.
+  bool fold = false;
   /// [rank] When its first iteration begins; empty = all at once.
   std::vector<Time> starts{};
 };
@@ -49,8 +52,9 @@ struct SimulatedRun {
   /// [bucket] From the start of the first to the end of the last step of the bucket's fragments, in
   /// seconds: mean over ranks and measured iterations.
   std::vector<double> bucket_seconds;
-  std::uint64_t messages = 0;  // warm-up included, like `events`
-  std::uint64_t events = 0;
+  std::uint64_t messages = 0;        // warm-up included, like `events`
+  std::uint64_t events = 0;          // that were handled
+  std::int32_t simulated_ranks = 0;  // fewer than there are when folded
 };
 
 /// `host_of_rank` has a host of the topology for each rank of the schedule. The same arguments give
