@@ -42,6 +42,8 @@ int run_train(const Arguments& arguments);
 int run_compare(const Arguments& arguments);
 int run_bench(const Arguments& arguments);
 int run_schedule(const Arguments& arguments);
+int run_sweep(const Arguments& arguments);
+int run_check_sensitivity(const Arguments& arguments);
 int run_topology(const Arguments& arguments);
 int run_testbed(const Arguments& arguments);
 

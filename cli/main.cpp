@@ -25,6 +25,8 @@ constexpr Subcommand kSubcommands[] = {
     {"topology", "check, draw and generate topologies", run_topology},
     {"bench", "measure all-reduces, networks, and the simulator", run_bench},
     {"testbed", "build a topology out of network namespaces and train in it", run_testbed},
+    {"sweep", "simulate many configurations on all cores", run_sweep},
+    {"check-sensitivity", "see which inputs of a prediction move it", run_check_sensitivity},
     {"schedule", "show, prove and convert schedules", run_schedule},
 };
 
@@ -33,7 +35,7 @@ void print_usage() {
       "lockstep: predicts and runs synchronous data-parallel training\n\n"
       "usage: lockstep SUBCOMMAND [flags]      lockstep SUBCOMMAND --help says all about it\n");
   for (const Subcommand& subcommand : kSubcommands)
-    std::printf("  %-10s %s\n", subcommand.name, subcommand.does);
+    std::printf("  %-17s %s\n", subcommand.name, subcommand.does);
   std::puts("\nexit status: 0 fine, 1 a check failed, 2 bad input, 3 a peer or the network failed");
 }
 
