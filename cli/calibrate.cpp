@@ -23,6 +23,8 @@
 #include "exec/data/idx.h"
 #include "exec/launch/binding.h"
 #include "exec/launch/local_launch.h"
+#include "exec/testbed/scaled.h"
+#include "exec/testbed/testbed.h"
 #include "models/base/errors.h"
 #include "models/cost/fit.h"
 #include "models/results/result.h"
@@ -98,9 +100,10 @@ void calibrate_network(const Plan& plan, const network::Network& network, std::i
   exec::add_network(machine, network, timing, steadiness);
 }
 
-/// Starts processes of this program that measure something together; rank 0 leaves the result in a
-/// file.
-std::string measure_with(std::int32_t ranks, const Arguments& arguments) {
+/// Starts processes of this program that measure something together, each in a host of the testbed
+/// if there is one; rank 0 leaves the result in a file.
+std::string measure_with(std::int32_t ranks, const Arguments& arguments,
+                         const exec::Testbed* testbed = nullptr) {
   const std::string path =
       (std::filesystem::temp_directory_path() / ("lockstep-measured-" + std::to_string(getpid())))
           .string();
@@ -108,6 +111,10 @@ std::string measure_with(std::int32_t ranks, const Arguments& arguments) {
   launch.ranks = ranks;
   launch.arguments = {"calibrate", "--measured-out", path};
   launch.arguments.insert(launch.arguments.end(), arguments.begin(), arguments.end());
+  if (testbed != nullptr) {
+    launch.listener = testbed->listen(0, exec::address_of(0));
+    launch.enter = [&](Rank rank) { return testbed->enter(rank); };
+  }
   const int status = exec::launch_local_ranks(launch);
   if (status != kFine)
     throw ConfigError("calibrate", "the processes that exchange messages ended with status " +
@@ -117,6 +124,21 @@ std::string measure_with(std::int32_t ranks, const Arguments& arguments) {
   text << file.rdbuf();
   std::filesystem::remove(path);
   return text.str();
+}
+
+/// How long messages take follows from a cable that is faster than the hosts, what they cost the
+/// processors from one that isn't: so they come in the portions that a real one makes.
+cost::MessageCost measure_between_hosts() {
+  const auto over = [](const std::string& bandwidth) {
+    const exec::Scaled scaled = exec::two_hosts(bandwidth);
+    const exec::Testbed testbed(scaled.topology, true);
+    return exec::decode_samples(measure_with(2, {}, &testbed));
+  };
+  exec::MessageSamples samples = over("1 Gbit/s");
+  samples.ping_pongs = over("100 Gbit/s").ping_pongs;
+  cost::MessageCost message = exec::fit_messages(samples);
+  message.window_bytes = exec::tcp_window_bytes();
+  return message;
 }
 
 /// Each figure the median of several measurements.
@@ -222,22 +244,24 @@ Plan make_plan(const options::variables_map& values) {
   return plan;
 }
 
+void print_messages(const char* which, const cost::MessageCost& message) {
+  std::printf("%s: %s to send, %s to receive, latency %s; per KiB %s, %s; residual %.1f %%\n",
+              which, format_seconds(message.send_overhead_seconds).c_str(),
+              format_seconds(message.receive_overhead_seconds).c_str(),
+              format_seconds(message.latency_seconds).c_str(),
+              format_seconds(1024 * message.send_core_seconds_per_byte).c_str(),
+              format_seconds(1024 * message.receive_core_seconds_per_byte).c_str(),
+              100 * message.relative_residual);
+}
+
 void print_machine(const cost::Machine& machine) {
   std::printf("%s: %.0f cores, %.0f GFLOP/s each, memory %s, loopback %s\n", machine.name.c_str(),
               machine.cores, machine.flops_per_core / 1e9,
               format_bandwidth(machine.memory_bytes_per_second).c_str(),
               format_bandwidth(machine.loopback_bytes_per_second).c_str());
-  const cost::MessageCost& message = machine.message;
-  std::printf(
-      "messages: %s to send, %s to receive, latency %s; per KiB %s, %s, adding %s; "
-      "residual %.1f %%\n",
-      format_seconds(message.send_overhead_seconds).c_str(),
-      format_seconds(message.receive_overhead_seconds).c_str(),
-      format_seconds(message.latency_seconds).c_str(),
-      format_seconds(1024 * message.send_core_seconds_per_byte).c_str(),
-      format_seconds(1024 * message.receive_core_seconds_per_byte).c_str(),
-      format_seconds(1024 * machine.combine_seconds_per_byte).c_str(),
-      100 * message.relative_residual);
+  print_messages("messages", machine.message);
+  std::printf("adding what arrives: per KiB %s\n",
+              format_seconds(1024 * machine.combine_seconds_per_byte).c_str());
   std::printf("jitter between iterations %.1f %%, drift between runs %.1f %%\n",
               100 * machine.iteration_jitter, 100 * machine.run_to_run_residual);
   std::printf("%-48s %-9s %7s %10s %10s %9s\n", "row", "", "threads", "fixed", "per unit",
@@ -298,6 +322,9 @@ int run_calibrate(const Arguments& arguments) {
       "images per pass of one rank (default: 1,2,4, … 256, without those that take over 5 s)");
   add("data", options::value<std::string>(),
       "folder of IDX files (default: Fashion-MNIST, and no input for networks of other sizes)");
+  add("between-hosts", options::value<std::string>(),
+      "only measure messages between two hosts, in a testbed on this machine (as root), and add "
+      "them to this machine file");
   options::options_description all;
   all.add(flags);
   add_rank_options(all);
@@ -313,8 +340,15 @@ int run_calibrate(const Arguments& arguments) {
   if (values.count("measured-out")) return measure_as_rank(values);
   if (!values.count("out")) throw ConfigError("--out", "expected the machine file to write");
   check_outputs(values, {"out"});
-  const cost::Machine machine = measure(make_plan(values));
-  print_machine(machine);
+  cost::Machine machine;
+  if (values.count("between-hosts")) {
+    machine = cost::load_machine(values["between-hosts"].as<std::string>());
+    machine.between_hosts = measure_between_hosts();
+    print_messages("messages between hosts", *machine.between_hosts);
+  } else {
+    machine = measure(make_plan(values));
+    print_machine(machine);
+  }
   results::write_file(values["out"].as<std::string>(), cost::to_json(machine));
   return kFine;
 }

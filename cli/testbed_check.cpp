@@ -28,17 +28,6 @@ bool report(const char* what, Try attempt) {
   }
 }
 
-/// Two hosts on a switch, as a testbed.
-exec::Scaled sample(const std::string& bandwidth) {
-  exec::Scaling scaling;
-  scaling.processors = std::thread::hardware_concurrency();
-  return exec::scale(topology::parse_topology(
-                         R"({"name": "sample", "generate": {"star": {"hosts": 2, "bandwidth": ")" +
-                             bandwidth + R"(", "latency": "0 us"}}})",
-                         "sample"),
-                     scaling, "sample");
-}
-
 }  // namespace
 
 int run_testbed_check(const Arguments& arguments) {
@@ -59,7 +48,7 @@ int run_testbed_check(const Arguments& arguments) {
            groups.root;
   });
   can = can && report("links with a rate", [] {
-          const exec::Scaled star = sample("100 Mbit/s");
+          const exec::Scaled star = exec::two_hosts("100 Mbit/s");
           const exec::Testbed testbed(star.topology, false);
           char text[64];
           std::snprintf(text, sizeof text, "yes, within %.1f %% at 100 Mbit/s",
@@ -68,7 +57,7 @@ int run_testbed_check(const Arguments& arguments) {
         });
   if (can)
     report("the fastest link", [] {
-      const exec::Scaled star = sample("100 Gbit/s");
+      const exec::Scaled star = exec::two_hosts("100 Gbit/s");
       const exec::Testbed testbed(star.topology, false);
       const LinkId link = 0;
       return format_bitrate(exec::measure_links(testbed, std::span(&link, 1)).front());

@@ -109,8 +109,8 @@ void add_updates(cost::Machine& machine, const network::WorkTable& works, std::i
 // The processors' time per message follows from tiny messages, per byte from large ones. What a
 // message takes beyond that, when nothing else is on its way, is latency; how far ping-pongs of all
 // sizes are from the line through them is what we claim to know messages by.
-void add_messages(cost::Machine& machine, const MessageSamples& samples) {
-  cost::MessageCost& message = machine.message;
+cost::MessageCost fit_messages(const MessageSamples& samples) {
+  cost::MessageCost message;
   message.send_overhead_seconds = samples.small.send_core_seconds;
   message.receive_overhead_seconds = samples.small.receive_core_seconds;
   const double bytes = static_cast<double>(samples.large.bytes);
@@ -118,9 +118,6 @@ void add_messages(cost::Machine& machine, const MessageSamples& samples) {
       std::max(0.0, samples.large.send_core_seconds - message.send_overhead_seconds) / bytes;
   message.receive_core_seconds_per_byte =
       std::max(0.0, samples.large.receive_core_seconds - message.receive_overhead_seconds) / bytes;
-  machine.combine_seconds_per_byte =
-      std::max(0.0, samples.combining.receive_core_seconds - samples.large.receive_core_seconds) /
-      bytes;
 
   std::vector<cost::Sample> points;
   for (const PingPong& sample : samples.ping_pongs)
@@ -129,9 +126,6 @@ void add_messages(cost::Machine& machine, const MessageSamples& samples) {
   message.latency_seconds =
       std::max(0.0, line.fixed - message.send_overhead_seconds - message.receive_overhead_seconds);
   message.relative_residual = line.relative_residual;
-  const double one_way = bytes / samples.large.seconds;
-  const double both_ways = 2 * bytes / samples.both_ways.seconds;
-  machine.loopback_bytes_per_second = std::max(one_way, both_ways);
   // A single small message may cost less than one of many in a row, because nobody sleeps: what it
   // takes is then all that its overheads can be.
   const double overheads = message.send_overhead_seconds + message.receive_overhead_seconds;
@@ -139,6 +133,18 @@ void add_messages(cost::Machine& machine, const MessageSamples& samples) {
     message.send_overhead_seconds *= line.fixed / overheads;
     message.receive_overhead_seconds *= line.fixed / overheads;
   }
+  return message;
+}
+
+void add_messages(cost::Machine& machine, const MessageSamples& samples) {
+  machine.message = fit_messages(samples);
+  const double bytes = static_cast<double>(samples.large.bytes);
+  machine.combine_seconds_per_byte =
+      std::max(0.0, samples.combining.receive_core_seconds - samples.large.receive_core_seconds) /
+      bytes;
+  const double one_way = bytes / samples.large.seconds;
+  const double both_ways = 2 * bytes / samples.both_ways.seconds;
+  machine.loopback_bytes_per_second = std::max(one_way, both_ways);
 }
 
 double relative_spread(const std::vector<double>& values) {

@@ -38,6 +38,9 @@ void add_rows(cost::Machine& machine, const network::WorkTable& works, const Tim
 void add_updates(cost::Machine& machine, const network::WorkTable& works, std::int32_t threads,
                  const RowSamples& sample);
 
+/// What a message costs, without the window.
+cost::MessageCost fit_messages(const MessageSamples& samples);
+/// That, what adding costs, and the loopback.
 void add_messages(cost::Machine& machine, const MessageSamples& samples);
 
 /// Standard deviation ÷ mean.

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdio>
 #include <set>
+#include <thread>
 
 #include "exec/testbed/quota.h"
 #include "models/base/errors.h"
@@ -130,6 +131,16 @@ Scaled scale(const Topology& topology, const Scaling& scaling, const std::string
   scale_links(scaling, scaled);
   fix_routes(topology, where, scaled.topology);
   return scaled;
+}
+
+Scaled two_hosts(const std::string& bandwidth) {
+  Scaling scaling;
+  scaling.processors = std::max(1u, std::thread::hardware_concurrency());
+  return scale(topology::parse_topology(
+                   R"({"name": "two hosts", "generate": {"star": {"hosts": 2, "bandwidth": ")" +
+                       bandwidth + R"(", "latency": "0 us"}}})",
+                   "two hosts"),
+               scaling, "two hosts");
 }
 
 }  // namespace lockstep::exec

@@ -139,8 +139,9 @@ Demand CostModel::combine(Rank rank, std::uint64_t bytes) const {
 
 MessageCost CostModel::message_cost(Rank rank, bool within_host) const {
   const MessageCost& tcp = machine(rank).message;
+  if (!within_host) return machine(rank).between_hosts.value_or(tcp);
   const ExchangeCosts* costs = exchanges(rank);
-  if (!within_host || within_hosts_.how == IntraHost::Tcp || costs == nullptr) return tcp;
+  if (within_hosts_.how == IntraHost::Tcp || costs == nullptr) return tcp;
   return cost::message_cost(*costs, within_hosts_.working_set_bytes, tcp, within_hosts_.how);
 }
 

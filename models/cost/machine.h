@@ -58,7 +58,7 @@ struct LayerCost {
   }
 };
 
-/// Costs of messages between two processes: on one host (loopback) or between hosts, where the
+/// Costs of TCP messages between two processes: on one host (loopback) or between hosts, where the
 /// wire itself belongs to the topology.
 struct MessageCost {
   double send_overhead_seconds = 0;
@@ -94,11 +94,14 @@ struct Machine {
   Origin origin = Origin::Datasheet;
   std::string date;  // ISO 8601, of the calibration; "" for a datasheet
   double cores = 1;
-  double flops_per_core = 0;                     // single-precision peak, one core, FLOP/s
-  double memory_bytes_per_second = 0;            // of the whole host
-  double core_memory_bytes_per_second = 0;       // one core alone can move
-  double loopback_bytes_per_second = 0;          // one host's loopback, all flows together
-  MessageCost message;                           // TCP between two processes
+  double flops_per_core = 0;                // single-precision peak, one core, FLOP/s
+  double memory_bytes_per_second = 0;       // of the whole host
+  double core_memory_bytes_per_second = 0;  // one core alone can move
+  double loopback_bytes_per_second = 0;     // one host's loopback, all flows together
+  MessageCost message;                      // TCP between two processes
+  /// Between hosts, where that was measured; otherwise `message` serves there too, although on one
+  /// host the sender's processor does much of the receiver's work.
+  std::optional<MessageCost> between_hosts;
   std::map<IntraHost, ExchangeCosts> exchanges;  // between ranks of one host that only wait
   double combine_seconds_per_byte = 0;  // adding floats in place, per byte of the arriving operand
   double combine_residual = 0;

@@ -162,8 +162,9 @@ Machine parse_machine(const std::string& text, const std::string& where) {
   const ObjectReader object(
       json, where, "",
       {"schema", "name", "origin", "date", "cores", "flops_per_core", "memory_bandwidth",
-       "core_memory_bandwidth", "loopback_bandwidth", "message", "combine_per_byte", "exchanges",
-       "combine_residual", "iteration_jitter", "run_to_run_residual", "layers"});
+       "core_memory_bandwidth", "loopback_bandwidth", "message", "between_hosts",
+       "combine_per_byte", "exchanges", "combine_residual", "iteration_jitter",
+       "run_to_run_residual", "layers"});
   if (object.text("schema") != kSchema)
     throw ConfigError(object.place("schema"), std::string("expected \"") + kSchema + "\", is \"" +
                                                   object.text("schema") + "\"");
@@ -183,6 +184,8 @@ Machine parse_machine(const std::string& text, const std::string& where) {
       object.bandwidth("core_memory_bandwidth", machine.memory_bytes_per_second);
   machine.loopback_bytes_per_second = object.bandwidth("loopback_bandwidth");
   machine.message = read_message(object.object("message", kMessageKeys));
+  if (object.has("between_hosts"))
+    machine.between_hosts = read_message(object.object("between_hosts", kMessageKeys));
   machine.exchanges = read_exchanges(object);
   machine.combine_seconds_per_byte = object.seconds("combine_per_byte");
   machine.combine_residual = object.number("combine_residual", 0, 1e6, 0.0);
@@ -202,22 +205,24 @@ std::string to_json(const Machine& machine) {
   Json layers = Json::array();
   for (const LayerCost& layer : machine.layers)
     layers.push_back(to_object(layer));
-  return to_text({{"schema", kSchema},
-                  {"name", machine.name},
-                  {"origin", machine.origin == Origin::Measured ? "measured" : "datasheet"},
-                  {"date", machine.date},
-                  {"cores", machine.cores},
-                  {"flops_per_core", quantity(machine.flops_per_core, "FLOP/s")},
-                  {"memory_bandwidth", quantity(machine.memory_bytes_per_second, "B/s")},
-                  {"core_memory_bandwidth", quantity(machine.core_memory_bytes_per_second, "B/s")},
-                  {"loopback_bandwidth", quantity(machine.loopback_bytes_per_second, "B/s")},
-                  {"message", to_object(machine.message)},
-                  {"exchanges", to_object(machine.exchanges)},
-                  {"combine_per_byte", quantity(machine.combine_seconds_per_byte, "s")},
-                  {"combine_residual", machine.combine_residual},
-                  {"iteration_jitter", machine.iteration_jitter},
-                  {"run_to_run_residual", machine.run_to_run_residual},
-                  {"layers", layers}});
+  Json json{{"schema", kSchema},
+            {"name", machine.name},
+            {"origin", machine.origin == Origin::Measured ? "measured" : "datasheet"},
+            {"date", machine.date},
+            {"cores", machine.cores},
+            {"flops_per_core", quantity(machine.flops_per_core, "FLOP/s")},
+            {"memory_bandwidth", quantity(machine.memory_bytes_per_second, "B/s")},
+            {"core_memory_bandwidth", quantity(machine.core_memory_bytes_per_second, "B/s")},
+            {"loopback_bandwidth", quantity(machine.loopback_bytes_per_second, "B/s")},
+            {"message", to_object(machine.message)},
+            {"exchanges", to_object(machine.exchanges)},
+            {"combine_per_byte", quantity(machine.combine_seconds_per_byte, "s")},
+            {"combine_residual", machine.combine_residual},
+            {"iteration_jitter", machine.iteration_jitter},
+            {"run_to_run_residual", machine.run_to_run_residual},
+            {"layers", layers}};
+  if (machine.between_hosts) json["between_hosts"] = to_object(*machine.between_hosts);
+  return to_text(json);
 }
 
 }  // namespace lockstep::cost

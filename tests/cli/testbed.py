@@ -220,9 +220,23 @@ def bad_input(root, path):
         done = run(["testbed", *arguments])
         if done.returncode != 2 or any(word not in done.stderr for word in words):
             faults.append(f"{arguments}: status {done.returncode}, {done.stderr.strip()!r}")
-    nobody = run(["testbed", path, *command], user=65534, group=65534, extra_groups=[])
-    if nobody.returncode != 2 or "privileges of root" not in nobody.stderr:
-        faults.append(f"without privilege: status {nobody.returncode}, {nobody.stderr!r}")
+    machine, out = os.path.join(root, "machine.json"), os.path.join(root, "out.json")
+    with open(machine, "w") as file:
+        json.dump({"schema": "lockstep.machine/1", "name": "paper", "origin": "datasheet",
+                   "cores": 2, "flops_per_core": "100 GFLOP/s", "memory_bandwidth": "20 GB/s",
+                   "loopback_bandwidth": "2 GB/s", "combine_per_byte": "0.1 ns",
+                   "message": {"send_overhead": "5 us", "receive_overhead": "5 us",
+                               "send_core_per_byte": "0.3 ns", "receive_core_per_byte": "0.2 ns",
+                               "latency": "20 us", "window": "1 MiB"}}, file)
+    for arguments in (["testbed", path, *command],
+                      ["calibrate", "--between-hosts", machine, "--out", out]):
+        nobody = run(arguments, user=65534, group=65534, extra_groups=[])
+        if nobody.returncode != 2 or "privileges of root" not in nobody.stderr:
+            faults.append(f"{arguments[0]} without privilege: status {nobody.returncode}, "
+                          f"{nobody.stderr!r}")
+    nothing = run(["calibrate", "--between-hosts", "nothing.json", "--out", out])
+    if nothing.returncode != 2 or "nothing.json" not in nothing.stderr or os.path.exists(out):
+        faults.append(f"no machine file: status {nothing.returncode}, {nothing.stderr!r}")
     return faults
 
 

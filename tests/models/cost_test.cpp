@@ -215,6 +215,21 @@ TEST_CASE("cost model: a receive that adds pays for it per byte") {
   CHECK(add.latency_seconds == Approx(20e-6));
 }
 
+TEST_CASE("cost model: between hosts other costs may hold than within one") {
+  cost::Machine machine = datasheet();
+  machine.between_hosts = machine.message;
+  machine.between_hosts->latency_seconds = 70e-6;
+  machine.between_hosts->send_core_seconds_per_byte = 0.05e-9;
+  const cost::Machine read = cost::parse_machine(to_json(machine), "written");
+  const cost::CostModel model({&read, &read}, {1, 1});
+  const cost::MessageDemand far = model.message(0, 1, false, schedule::Operator::Replace);
+  CHECK(far.latency_seconds == Approx(70e-6));
+  CHECK(far.send_core_seconds_per_byte == Approx(0.05e-9));
+  const cost::MessageDemand near = model.message(0, 1, true, schedule::Operator::Replace);
+  CHECK(near.latency_seconds == Approx(machine.message.latency_seconds));
+  CHECK(near.send_core_seconds_per_byte == Approx(machine.message.send_core_seconds_per_byte));
+}
+
 TEST_CASE("interval: computing, messages and drift add in squares") {
   cost::Machine machine = datasheet();
   machine.message.relative_residual = 0.2;
