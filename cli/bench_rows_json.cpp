@@ -74,12 +74,13 @@ std::string to_json(const std::vector<BenchRow>& rows, std::int32_t ranks,
                {"servers", each.choice.servers},
                {"chosen", each.chosen},
                {"time_us", 1e6 * seconds},
-               {"first_quartile_us", 1e6 * row.quantile(0.25)},
-               {"third_quartile_us", 1e6 * row.quantile(0.75)},
+               {"times_us", Json::array()},
                {"algbw_gb_s", algorithm_bandwidth(each.bytes, seconds) / 1e9},
                {"busbw_gb_s", bus_bandwidth(each.bytes, seconds, ranks) / 1e9},
                {"predicted_us", nullptr},
                {"errors", row.errors}};
+    for (const double one : row.seconds)
+      entry["times_us"].push_back(1e6 * one);
     if (each.predicted_seconds > 0) entry["predicted_us"] = 1e6 * each.predicted_seconds;
     list.push_back(std::move(entry));
   }

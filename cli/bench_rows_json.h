@@ -39,9 +39,9 @@ std::string to_json(const std::vector<BenchCase>& cases);
 /// Throws ConfigError.
 std::vector<BenchCase> parse_bench_cases(const std::string& text);
 
-/// {"ranks", "intra_host", "rows": [{"bytes", "algorithm", "time_us", "algbw_gb_s", "busbw_gb_s",
-/// "predicted_us" (null without a machine file), "errors", and what else was chosen and
-/// measured}]}.
+/// {"ranks", "intra_host", "rows": [{"bytes", "algorithm", "time_us" (the median), "algbw_gb_s",
+/// "busbw_gb_s", "predicted_us" (null without a machine file), "errors", "times_us" (of each
+/// repetition), and what else was chosen}]}.
 std::string to_json(const std::vector<BenchRow>& rows, std::int32_t ranks,
                     const std::string& intra_host);
 
