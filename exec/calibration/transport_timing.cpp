@@ -40,13 +40,15 @@ Rank partner_of(Rank rank, Spread spread) {
   return spread == Spread::Crowded ? (rank + 2) % 4 : rank ^ 1;
 }
 
-/// In round k a rank sends piece k of its memory, which round k−1 has received into, and receives
-/// into piece k+1; the last piece is followed by the first.
+/// In round k a rank receives into piece k+1 of its memory and sends the one that lies half of all
+/// pieces further on; the last piece is followed by the first. So what is sent and what is received
+/// into was last touched half the pieces ago, and as many bytes as all memory has were touched
+/// since.
 std::vector<Step> exchange_steps(Rank partner, std::uint64_t count, std::uint64_t pieces,
                                  StepIndex rounds, Operator combine) {
   std::vector<Step> steps;
   for (StepIndex round = 0; round < rounds; ++round) {
-    const schedule::Slice sent{0, round % pieces * count, count};
+    const schedule::Slice sent{0, (round + 1 + pieces / 2) % pieces * count, count};
     const schedule::Slice received{0, (round + 1) % pieces * count, count};
     Step out{.verb = Verb::Send, .target = partner, .from = sent};
     Step in{.verb = Verb::Recv, .combine = combine, .target = partner, .into = received};

@@ -20,7 +20,7 @@ enum class Spread : std::uint8_t {
 };
 
 /// Called by all ranks of a session of two or (Crowded) four on one host. They exchange messages in
-/// pairs, each adding what it gets to what it sends next, as in a ring; and the same storing it.
+/// pairs, each adding what it gets to what it has; and the same storing it.
 /// Sizes of messages and of memory walked through vary. The result is rank 0's view.
 std::vector<cost::MessageSample> time_exchanges(Session& session, Spread spread);
 

@@ -110,10 +110,10 @@ bool CostModel::polls(Rank rank) const {
 }
 
 PolledMessage CostModel::polled_message(Rank receiver, Nearness nearness,
-                                        schedule::Operator combine, std::uint64_t bytes) const {
-  PolledMessage message =
-      cost::polled_message(*exchanges(receiver), nearness, within_hosts_.working_set_bytes,
-                           static_cast<double>(bytes), combine);
+                                        schedule::Operator combine, std::uint64_t bytes,
+                                        double since) const {
+  PolledMessage message = cost::polled_message(*exchanges(receiver), nearness, walked(since),
+                                               static_cast<double>(bytes), combine);
   const double speed = speed_[static_cast<std::size_t>(receiver)];
   message.send_seconds /= speed;
   message.receive_seconds /= speed;
@@ -124,13 +124,21 @@ double CostModel::turn_seconds(Rank rank) const {
   return cost::turn_seconds(*exchanges(rank)) / speed_[static_cast<std::size_t>(rank)];
 }
 
+/// A host that walks through less memory than that touches everything again sooner.
+double CostModel::walked(double since) const {
+  return std::min(since, within_hosts_.working_set_bytes);
+}
+
+Demand CostModel::polled_combine(Rank rank, std::uint64_t bytes, double since) const {
+  const double count = static_cast<double>(bytes);
+  return {.seconds = polled_combine_seconds(*exchanges(rank), walked(since), count) /
+                     speed_[static_cast<std::size_t>(rank)],
+          .cores = 1,
+          .memory_bytes = 3 * count};
+}
+
 Demand CostModel::combine(Rank rank, std::uint64_t bytes) const {
   const double count = static_cast<double>(bytes);
-  if (const ExchangeCosts* costs = exchanges(rank); costs != nullptr && polls(rank))
-    return {.seconds = polled_combine_seconds(*costs, within_hosts_.working_set_bytes, count) /
-                       speed_[static_cast<std::size_t>(rank)],
-            .cores = 1,
-            .memory_bytes = 3 * count};
   return {.seconds = count * machine(rank).combine_seconds_per_byte /
                      speed_[static_cast<std::size_t>(rank)],
           .cores = 1,

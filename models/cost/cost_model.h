@@ -68,8 +68,12 @@ class CostModel {
                         schedule::Operator combine) const;
   /// Whether messages within the rank's host are priced by polled_message(), not by message().
   bool polls(Rank rank) const;
+  /// `since`: so many bytes the host has touched since it touched these, which it may still have in
+  /// its caches.
   PolledMessage polled_message(Rank receiver, Nearness nearness, schedule::Operator combine,
-                               std::uint64_t bytes) const;
+                               std::uint64_t bytes, double since) const;
+  /// Of a Combine step of a rank that polls.
+  Demand polled_combine(Rank rank, std::uint64_t bytes, double since) const;
   /// See turn_seconds() in exchange.h.
   double turn_seconds(Rank rank) const;
   /// A receiver takes messages straight from the sender's memory: they cost the sender nothing, and
@@ -96,6 +100,7 @@ class CostModel {
     std::string threads_outside;  // for people; empty inside
   };
   double units(Rank rank, std::size_t work) const;
+  double walked(double since) const;
   /// What was measured of exchanges on the rank's host; null where nothing was.
   const ExchangeCosts* exchanges(Rank rank) const;
   /// Of messages to or from the rank.

@@ -95,8 +95,10 @@ PolledMessage polled_message(const ExchangeCosts& costs, Nearness nearness, doub
 }
 
 double polled_combine_seconds(const ExchangeCosts& costs, double working_set, double bytes) {
-  const MessageSample sample = interpolate(choose(costs, Nearness::Together), working_set, bytes);
-  return std::max(0.0, sample.add_seconds - sample.store_seconds);
+  const Samples samples = choose(costs, Nearness::Together);
+  const double storing = interpolate(samples, working_set, bytes).store_seconds -
+                         interpolate(samples, working_set, 0).store_seconds;
+  return 1.5 * std::max(0.0, storing);
 }
 
 MessageCost message_cost(const ExchangeCosts& costs, double working_set, const MessageCost& tcp,

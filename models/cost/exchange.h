@@ -27,12 +27,15 @@ struct PolledMessage {
   double latency_seconds = 0;
 };
 
-/// Between measured sizes of messages times are interpolated linearly, and between sizes of memory
-/// by the logarithm of the size; beyond the largest message they grow in proportion.
+/// `working_set`: the memory that the host's ranks have walked through since they last touched what
+/// is sent or received. Between measured sizes of messages times are interpolated linearly, and
+/// between sizes of memory by the logarithm of the size; beyond the largest message they grow in
+/// proportion.
 PolledMessage polled_message(const ExchangeCosts& costs, Nearness nearness, double working_set,
                              double bytes, schedule::Operator combine);
 
-/// How much longer adding takes than storing.
+/// Adding in memory, as a step of its own: it reads two and writes one where storing a message
+/// reads one and writes one.
 double polled_combine_seconds(const ExchangeCosts& costs, double working_set, double bytes);
 
 /// The same for ranks that also compute, whose communication threads sleep when there is nothing to

@@ -30,6 +30,7 @@ struct Message {
   /// What its Recv does with it; until that is known it is priced as one that is only stored.
   schedule::Operator combine = schedule::Operator::Replace;
   Time sending_ends;           // polled: when the sender has done its part
+  double since = 0;            // polled: see Footprints::touch(), of what is sent
   bool posted_first = false;   // its Recv, before it began to flow
   bool overhead_paid = false;  // the sender's
   bool flowing = false;

@@ -30,8 +30,9 @@ void Run::send_polled(std::uint32_t number) {
   if (!takes_directly && !message.receive && !terms(message).is_eager(message.bytes)) return;
   message.flowing = true;
   const cost::Nearness nearness = cluster_.nearness(channel.sender, channel.receiver);
-  const cost::PolledMessage price =
-      cost_.polled_message(channel.receiver, nearness, message.combine, message.bytes);
+  if (!takes_directly) message.since = footprints_.touch(channel.sender, message.send.step->from);
+  const cost::PolledMessage price = cost_.polled_message(
+      channel.receiver, nearness, message.combine, message.bytes, message.since);
   const Time work = delay(price.send_seconds);
   const Time end = occupy_processor(channel.sender, work);
   message.sending_ends = end;
@@ -52,8 +53,11 @@ void Run::take_polled(std::uint32_t number) {
   Message& message = channels_.message(number);
   const Channel& channel = channels_.channel(message.channel);
   const cost::Nearness nearness = cluster_.nearness(channel.sender, channel.receiver);
+  double since = footprints_.touch(channel.receiver, message.receive.step->into);
+  if (cost_.takes_directly())
+    since = (since + footprints_.touch(channel.sender, message.send.step->from)) / 2;
   const cost::PolledMessage price =
-      cost_.polled_message(channel.receiver, nearness, message.combine, message.bytes);
+      cost_.polled_message(channel.receiver, nearness, message.combine, message.bytes, since);
   Time end = occupy_processor(channel.receiver, delay(price.receive_seconds));
   if (!cost_.takes_directly())
     end = std::max(

@@ -15,6 +15,7 @@
 #include "sim/runner/channels.h"
 #include "sim/runner/cluster.h"
 #include "sim/runner/folding.h"
+#include "sim/runner/footprints.h"
 #include "sim/runner/record.h"
 #include "sim/runner/simulation.h"
 
@@ -64,6 +65,7 @@ class Run {
   void pump(Rank rank);
   void draw_slowness(Rank rank);
   bool start(RankState& state, const schedule::StartedStep& step);
+  cost::Demand combining(Rank number, const schedule::Step& step);
   bool start_running(RankState& state, const schedule::StartedStep& step,
                      const cost::Demand& demand);
   bool start_send(RankState& state, const schedule::StartedStep& step);
@@ -115,6 +117,7 @@ class Run {
   Channels channels_;
   Record record_;
   std::deque<RankState> ranks_;          // that are simulated
+  Footprints footprints_;                // of polling ranks
   std::vector<Time> processor_free_at_;  // of each processor, given away until then
   std::vector<Time> processor_work_;     // in measured iterations
   std::vector<std::uint32_t> entering_;  // messages whose flow begins at this time

@@ -36,6 +36,7 @@ Run::Run(const schedule::Schedule& schedule, const cost::CostModel& cost,
       cluster_(cost, topology, host_of_rank, options.seed, folding_, fluid_),
       channels_(folding_),
       record_(schedule, options, folding_),
+      footprints_(schedule, host_of_rank),
       processor_free_at_(cluster_.processors()),
       processor_work_(cluster_.processors()),
       unfinished_ranks_(folding_.simulated_ranks()) {
@@ -213,13 +214,19 @@ bool Run::start(RankState& state, const StartedStep& step) {
       return start_running(state, step, demand);
     }
     case Verb::Combine:
-      return start_running(state, step,
-                           cost_.combine(state.progress.rank(), schedule_.bytes(step.step->from)));
+      return start_running(state, step, combining(state.progress.rank(), *step.step));
     case Verb::Nothing:
       break;
   }
   complete(state.progress.rank(), step, now(), now());
   return true;
+}
+
+cost::Demand Run::combining(Rank number, const schedule::Step& step) {
+  const std::uint64_t bytes = schedule_.bytes(step.from);
+  if (!is_flow() || !cost_.polls(number)) return cost_.combine(number, bytes);
+  const double since = footprints_.touch(number, step.from) + footprints_.touch(number, step.into);
+  return cost_.polled_combine(number, bytes, since / 2);
 }
 
 /// On the communication lane a step takes its time, as do the overheads of messages: it is one
