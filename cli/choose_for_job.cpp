@@ -56,11 +56,12 @@ std::vector<Candidate> rank_for_job(const ResolvedJob& resolved, const Machines&
        shortlist(largest_all_reduce(resolved), segment, cluster, buckets)) {
     const training::Job settled = with(job, choice);
     if (job.buckets_in_flight > most_buckets_in_flight(settled)) continue;
-    const results::Result result =
-        predict(resolve(settled, resolved.network, resolved.topology), machines, false).result;
-    ranking.push_back({choice, result.summary.iteration_seconds.mean, dominant(result)});
+    const ResolvedJob variant = resolve(settled, resolved.network, resolved.topology);
+    const results::Result result = predict(variant, machines, false).result;
+    ranking.push_back({choice, result.summary.iteration_seconds.mean,
+                       most_peers(variant.iteration.schedule), dominant(result)});
   }
-  sort_by_time(ranking);
+  sort_by_merit(ranking);
   return ranking;
 }
 
@@ -84,7 +85,7 @@ ResolvedJob resolve_choosing(const training::Job& job, const Machines& machines,
   const std::vector<Candidate> ranking = rank_for_job(resolved, machines);
   if (explains) explain(ranking);
   if (!job.choose_algorithm) return resolved;
-  std::printf("algorithm: %s, predicted to be the fastest of %zu candidates\n",
+  std::printf("algorithm: %s, of %zu candidates the fastest predicted, or as good\n",
               collectives::describe(ranking.front().choice).c_str(), ranking.size());
   std::fflush(stdout);
   return resolve(with(job, ranking.front().choice), resolved.network, resolved.topology);

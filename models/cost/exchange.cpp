@@ -96,9 +96,15 @@ PolledMessage polled_message(const ExchangeCosts& costs, Nearness nearness, doub
 
 double polled_combine_seconds(const ExchangeCosts& costs, double working_set, double bytes) {
   const Samples samples = choose(costs, Nearness::Together);
-  const double storing = interpolate(samples, working_set, bytes).store_seconds -
-                         interpolate(samples, working_set, 0).store_seconds;
-  return 1.5 * std::max(0.0, storing);
+  const MessageSample here = interpolate(samples, working_set, bytes);
+  const double in_cache = std::max(0.0, here.add_seconds - here.store_seconds);
+  const double in_memory =
+      1.5 * std::max(0.0, here.store_seconds - interpolate(samples, working_set, 0).store_seconds);
+  const double least = samples.front().working_set;
+  const double most = samples.back().working_set;
+  if (working_set <= least || most <= least) return in_cache;
+  const double share = std::min(1.0, std::log(working_set / least) / std::log(most / least));
+  return in_cache + share * std::max(0.0, in_memory - in_cache);
 }
 
 MessageCost message_cost(const ExchangeCosts& costs, double working_set, const MessageCost& tcp,
