@@ -1,7 +1,7 @@
 # Sourced by ./quickstart and ./runtests: installs what is missing on Debian 12, and builds.
 
 build_packages="g++ cmake ninja-build libboost-dev libboost-program-options-dev
-  nlohmann-json3-dev libeigen3-dev zlib1g-dev libexpat1-dev libssl-dev catch2
+  nlohmann-json3-dev libeigen3-dev zlib1g-dev libexpat1-dev libjpeg62-turbo-dev libssl-dev catch2
   dataset-fashion-mnist"
 # iproute2 is also what lockstep testbed runs.
 test_packages="iproute2 python3 python3-jsonschema python3-matplotlib python3-ipykernel
