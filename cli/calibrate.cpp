@@ -12,6 +12,7 @@
 #include <sstream>
 #include <thread>
 
+#include "cli/calibrate_input.h"
 #include "cli/command_line.h"
 #include "cli/prediction.h"
 #include "cli/rank_flags.h"
@@ -20,7 +21,6 @@
 #include "exec/calibration/network_timing.h"
 #include "exec/calibration/row_timing.h"
 #include "exec/calibration/transport_timing.h"
-#include "exec/data/idx.h"
 #include "exec/launch/binding.h"
 #include "exec/launch/local_launch.h"
 #include "exec/testbed/scaled.h"
@@ -28,24 +28,24 @@
 #include "models/base/errors.h"
 #include "models/cost/fit.h"
 #include "models/results/result.h"
-#include "models/training/iteration.h"
 
 namespace lockstep::cli {
 
 namespace {
 
+struct PlannedNetwork {
+  network::Network network;
+  exec::Dataset noise;  // what layers take does not depend on what images show
+};
+
 struct Plan {
-  std::vector<network::Network> networks;
+  std::vector<PlannedNetwork> networks;
   std::vector<std::int32_t> threads;
   std::vector<std::int32_t> batches;
   bool asked_for_batches = false;
-  exec::Dataset data;  // empty if nothing needs it
+  std::string data;  // folder of JPEG files; "": drawn ones
   network::Network reference;
 };
-
-bool has_size_of(const exec::Dataset& data, const network::Network& network) {
-  return network.input == network::Shape{data.train.height, data.train.width, 1};
-}
 
 /// "8,16,32" → ascending whole numbers.
 std::vector<std::int32_t> number_list(const std::string& text, const std::string& flag) {
@@ -89,15 +89,15 @@ std::vector<std::int32_t> batches_for(const Plan& plan, const network::Network& 
   return batches;
 }
 
-void calibrate_network(const Plan& plan, const network::Network& network, std::int32_t threads,
+void calibrate_network(const Plan& plan, const PlannedNetwork& planned, std::int32_t threads,
                        cost::Machine& machine, exec::Steadiness& steadiness) {
   const exec::NetworkTiming timing{
-      .batches = batches_for(plan, network, threads, machine),
+      .batches = batches_for(plan, planned.network, threads, machine),
       .threads = threads,
-      .data = has_size_of(plan.data, network) ? &plan.data : nullptr,
+      .data = &planned.noise,
       .reference = [&plan] { return measure_reference(plan); },
       .say = [](const std::string& what) { std::fprintf(stderr, "  %s\n", what.c_str()); }};
-  exec::add_network(machine, network, timing, steadiness);
+  exec::add_network(machine, planned.network, timing, steadiness);
 }
 
 /// Starts processes of this program that measure something together, each in a host of the testbed
@@ -222,8 +222,6 @@ Plan make_plan(const options::variables_map& values) {
   Plan plan;
   const auto names = values.count("network") ? values["network"].as<std::vector<std::string>>()
                                              : std::vector<std::string>{"fashion-cnn", "lenet5"};
-  for (const std::string& name : names)
-    plan.networks.push_back(network::load_network(name));
   plan.threads = values.count("threads")
                      ? number_list(values["threads"].as<std::string>(), "--threads")
                      : usual_threads();
@@ -232,15 +230,17 @@ Plan make_plan(const options::variables_map& values) {
       plan.asked_for_batches ? values["batches"].as<std::string>() : "1,2,4,8,16,32,64,128,256",
       "--batches");
   plan.reference = network::load_network("fashion-cnn");
-  if (values.count("data")) {
-    plan.data = exec::load_idx_folder(values["data"].as<std::string>());
-    for (const network::Network& network : plan.networks)
-      exec::check_fits(plan.data, network, plan.batches.back());
-  } else if (std::any_of(plan.networks.begin(), plan.networks.end(), [](const auto& network) {
-               return network.input == network::Shape{28, 28, 1};  // Fashion-MNIST's
-             })) {
-    plan.data = exec::load_idx_folder("");
+  for (const std::string& name : names) {
+    PlannedNetwork& planned = plan.networks.emplace_back();
+    planned.network = network::load_network(name);
+    // More than the caches hold, as in training.
+    constexpr std::uint64_t kBytes = 64 << 20;
+    const auto images = static_cast<std::int32_t>(kBytes / planned.network.input.elements());
+    planned.noise = exec::noise_images(planned.network, std::max(images, 2 * plan.batches.back()));
   }
+  if (values.count("data")) plan.data = values["data"].as<std::string>();
+  if (!plan.data.empty() && !exec::find_image_files(plan.data))
+    throw ConfigError(plan.data, "expected a folder of JPEG files named cat.0.jpg or cat/….jpg");
   return plan;
 }
 
@@ -291,9 +291,12 @@ cost::Machine measure(const Plan& plan) {
   measure_exchanges(machine);
   machine.message.window_bytes = exec::tcp_window_bytes();
   exec::Steadiness steadiness;
-  for (const network::Network& network : plan.networks)
+  for (const PlannedNetwork& planned : plan.networks)
     for (const std::int32_t threads : plan.threads)
-      calibrate_network(plan, network, threads, machine, steadiness);
+      calibrate_network(plan, planned, threads, machine, steadiness);
+  for (const PlannedNetwork& planned : plan.networks)
+    if (planned.network.input.channels == 3 || !plan.data.empty())
+      calibrate_input(planned.network, plan.data, plan.batches, plan.threads, machine);
   machine.iteration_jitter = cost::median(std::move(steadiness.jitters));
   machine.run_to_run_residual = exec::relative_spread(steadiness.references);
   return machine;
@@ -304,13 +307,10 @@ cost::Machine measure(const Plan& plan) {
 int run_calibrate(const Arguments& arguments) {
   options::options_description flags(
       "lockstep calibrate --out machine.json [flags]\n\n"
-      "Measures every layer of the networks at several batches and thread counts, alone and "
-      "beside\n"
-      "a thread that loads the memory; input, where the images have the network's size; update; "
-      "and\n"
-      "messages between two local processes. Runs no job of several ranks. Leave the machine "
-      "alone\n"
-      "meanwhile. Between what is measured predictions interpolate, outside they say so.\nFlags");
+      "Measures every layer of the networks at several batches and thread counts, alone and\n"
+      "beside a thread that loads the memory; loading images; update; and messages between two\n"
+      "local processes. Runs no job of several ranks. Leave the machine alone meanwhile. Between\n"
+      "what is measured predictions interpolate, outside they say so.\nFlags");
   auto add = flags.add_options();
   add("help", "this text");
   add("out", options::value<std::string>(), "the machine file to write");
@@ -321,7 +321,8 @@ int run_calibrate(const Arguments& arguments) {
   add("batches", options::value<std::string>(),
       "images per pass of one rank (default: 1,2,4, … 256, without those that take over 5 s)");
   add("data", options::value<std::string>(),
-      "folder of IDX files (default: Fashion-MNIST, and no input for networks of other sizes)");
+      "folder of JPEG files to measure loading with (default: drawn ones, for networks that take "
+      "3 channels)");
   add("between-hosts", options::value<std::string>(),
       "only measure messages between two hosts, in a testbed on this machine (as root), and add "
       "them to this machine file");

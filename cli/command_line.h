@@ -40,6 +40,7 @@ int run_calibrate(const Arguments& arguments);
 int run_simulate(const Arguments& arguments);
 int run_train(const Arguments& arguments);
 int run_compare(const Arguments& arguments);
+int run_data(const Arguments& arguments);
 int run_bench(const Arguments& arguments);
 int run_schedule(const Arguments& arguments);
 int run_sweep(const Arguments& arguments);

@@ -15,6 +15,8 @@ struct Envelope {
   training::Job job;
   network::Network network;
   topology::Topology topology;
+  std::uint64_t images = 0;          // Dataset::fingerprint() of rank 0's
+  bool strict = false;               // a file that cannot be used is an error
   std::int32_t replica_check = 0;    // compare the ranks' parameters every so many iterations
   std::int32_t iterations_done = 0;  // before this run, which goes on from a checkpoint
   std::int32_t trace_first = 0;      // iterations whose spans are kept: first …

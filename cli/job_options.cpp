@@ -42,7 +42,15 @@ constexpr JobFlag kJobFlags[] = {
     {"topology", "a JSON file, or one that comes with lockstep (topology check --help lists them)"},
     {"placement", "ranks on hosts: packed, scattered, or a JSON file with each rank's host"},
     {"fidelity", "of the simulation: ideal (nothing contended) or flow"},
-    {"data", "folder of IDX files (default: Debian's Fashion-MNIST)"},
+    {"data", "folder of IDX or JPEG files (default: Debian's Fashion-MNIST)"},
+    {"input", "what loading an image takes: pixels or jpeg; train sees by itself"},
+    {"test-share", "of JPEG files, put aside for testing (default 0.2)"},
+    {"augment", "on: train on another crop, mirrored or not, in every epoch"},
+    {"decode-threads", "of each rank, that decode JPEG files ahead of training"},
+    {"cache", "keep decoded images: in \"memory\" (of each rank), or in this folder"},
+    {"cache-bytes", "the most that a cache takes (\"8 GiB\")"},
+    {"pixel-mean", "of pixels from 0 to 1, for all channels or each (\"0.5,0.5,0.4\")"},
+    {"pixel-std", "the network sees (pixel - mean) / std"},
     {"seed", "of initial parameters and the order of images"},
 };
 

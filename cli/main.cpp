@@ -22,6 +22,7 @@ constexpr Subcommand kSubcommands[] = {
     {"simulate", "predict a training job", run_simulate},
     {"train", "train for real: on this machine, or as one rank of several machines", run_train},
     {"compare", "predicted against measured, item by item", run_compare},
+    {"data", "make a set of drawn images, or check a set of JPEG files", run_data},
     {"topology", "check, draw and generate topologies", run_topology},
     {"bench", "measure all-reduces, networks, and the simulator", run_bench},
     {"testbed", "build a topology out of network namespaces and train in it", run_testbed},

@@ -218,6 +218,14 @@ void print_summary(const Result& result) {
                 result.learning->loss.back());
   if (result.learning && result.learning->test_accuracy)
     std::printf("  test accuracy         %.2f %%\n", 100 * *result.learning->test_accuracy);
+  if (!result.images) return;
+  std::printf(
+      "  images                %d to train on, %d to test with; %s of a core each to load\n",
+      result.images->train, result.images->test,
+      format_seconds(result.images->core_seconds_per_image).c_str());
+  if (result.images->skipped > 0)
+    std::printf("  skipped               %d, the first %s\n", result.images->skipped,
+                result.images->skipped_files.front().c_str());
 }
 
 }  // namespace lockstep::cli

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <iostream>
+#include <utility>
 
 #include "cli/choose_for_job.h"
 #include "cli/command_line.h"
@@ -11,7 +12,6 @@
 #include "cli/prediction.h"
 #include "cli/rank_flags.h"
 #include "cli/training_run.h"
-#include "exec/data/idx.h"
 #include "exec/training/checkpoint.h"
 #include "models/base/errors.h"
 
@@ -34,6 +34,8 @@ options::options_description train_flags() {
   add("init", options::value<std::string>(),
       "begin with the parameters of a safetensors file, such as --save-parameters or PyTorch "
       "write");
+  add("strict", "a JPEG file that cannot be used is an error; else it is skipped, and said");
+  add("skipped-out", options::value<std::string>(), "list the files that were skipped, and why");
   add("save-parameters", options::value<std::string>(), "write them as a safetensors file");
   add("checkpoint", options::value<std::string>(),
       "write where training stands at the end, to go on from with --resume");
@@ -55,12 +57,31 @@ std::int32_t iterations_done(const options::variables_map& values) {
   return exec::iterations_of_checkpoint(values["resume"].as<std::string>());
 }
 
-/// Loads the images to see whether they fit, and settles the number of iterations.
-ResolvedJob with_iterations(ResolvedJob resolved, const options::variables_map& values) {
-  training::Job& job = resolved.job;
-  const exec::Dataset data = exec::load_idx_folder(job.data);
-  exec::check_fits(data, resolved.network, job.batch);
-  const std::int32_t per_epoch = data.train.count() / job.batch;
+/// Settles what the job leaves to the images.
+void fit_to_images(training::Job& job, const exec::Dataset& data, std::int32_t channels) {
+  const bool decodes = data.is_jpeg() && job.cache.empty();
+  job.input = decodes ? network::InputKind::Jpeg : network::InputKind::Pixels;
+  // Of photographs the usual figures, ImageNet's. Pixels of IDX files stay from 0 to 1.
+  const bool is_coloured = data.is_jpeg() && channels == 3;
+  if (is_coloured && job.pixel_mean.empty()) job.pixel_mean = {0.485, 0.456, 0.406};
+  if (is_coloured && job.pixel_std.empty()) job.pixel_std = {0.229, 0.224, 0.225};
+  const auto check = [&](const std::vector<double>& numbers, const char* flag) {
+    if (numbers.size() > 1 && numbers.size() != static_cast<std::size_t>(channels))
+      throw ConfigError(flag, "expected one number, or one for each of the " +
+                                  std::to_string(channels) + " channels, is a list of " +
+                                  std::to_string(numbers.size()));
+  };
+  check(job.pixel_mean, "--pixel-mean");
+  check(job.pixel_std, "--pixel-std");
+}
+
+/// Opens the images, and settles by them what the job leaves open, and the number of iterations.
+exec::Dataset settle_by_images(training::Job& job, const options::variables_map& values) {
+  const network::Network network = network::load_network(job.network);
+  exec::Dataset data = exec::open_dataset(job, network.input, values.count("strict") > 0);
+  exec::check_fits(data, network, job.batch);
+  fit_to_images(job, data, network.input.channels);
+  const std::int32_t per_epoch = data.train->count() / job.batch;
   if (values.count("epochs")) {
     if (values.count("iterations"))
       throw ConfigError("--epochs", "cannot be given together with --iterations");
@@ -78,7 +99,7 @@ ResolvedJob with_iterations(ResolvedJob resolved, const options::variables_map& 
                                         " iterations: there is nothing left to do");
     job.iterations -= done;
   }
-  return resolved;
+  return data;
 }
 
 void write_outcome(const options::variables_map& values, TrainingOutcome& outcome,
@@ -92,6 +113,12 @@ void write_outcome(const options::variables_map& values, TrainingOutcome& outcom
     results::write_file(values["out"].as<std::string>(), results::to_json(outcome.result));
   if (values.count("trace"))
     write_trace(values["trace"].as<std::string>(), outcome.resolved, outcome.spans);
+  if (values.count("skipped-out")) {
+    std::string list;
+    for (const exec::Fault& fault : outcome.faults)
+      list += fault.file + ": " + fault.reason + "\n";
+    results::write_file(values["skipped-out"].as<std::string>(), list);
+  }
 }
 
 /// This process is a rank; rank 0 predicts first, if it can, and writes what comes out.
@@ -100,6 +127,7 @@ int run_as_rank(const options::variables_map& values, const exec::RankOptions& r
   training.rank = rank;
   training.bind = !values.count("no-binding");
   training.with_trace = values.count("trace") > 0;
+  training.strict = values.count("strict") > 0;
   if (values.count("data")) training.data = values["data"].as<std::string>();
   if (values.count("replica-check"))
     training.replica_check =
@@ -110,7 +138,8 @@ int run_as_rank(const options::variables_map& values, const exec::RankOptions& r
   training.init = text_of("init");
   training.resume = text_of("resume");
   if (rank.rank != 0) {
-    for (const char* flag : {"out", "trace", "save-parameters", "checkpoint", "baseline"})
+    for (const char* flag :
+         {"out", "trace", "save-parameters", "checkpoint", "baseline", "skipped-out"})
       if (values.count(flag) && !values.count("secret-fd"))
         throw ConfigError(std::string("--") + flag, "belongs to rank 0, which writes all results");
     train(training, std::nullopt);
@@ -126,16 +155,18 @@ int run_as_rank(const options::variables_map& values, const exec::RankOptions& r
         static_cast<std::int32_t>(whole_number(values, "checkpoint-every", 1, 1 << 30));
   }
   const Machines machines = read_machines(values);
-  const ResolvedJob resolved = with_iterations(
-      resolve_choosing(read_job(values), machines, values.count("explain") > 0), values);
+  training::Job job = read_job(values);
+  exec::Dataset data = settle_by_images(job, values);
+  ResolvedTraining own{resolve_choosing(job, machines, values.count("explain") > 0),
+                       std::move(data)};
   if (!machines.empty()) {
-    const Prediction prediction = predict(resolved, machines, false);
+    const Prediction prediction = predict(own.resolved, machines, false);
     training.predicted_seconds = prediction.result.summary.iteration_seconds.mean;
     print_cautions(prediction.cautions);
     std::printf("predicted iteration: %s\n", format_seconds(training.predicted_seconds).c_str());
     std::fflush(stdout);
   }
-  std::optional<TrainingOutcome> outcome = train(training, resolved);
+  std::optional<TrainingOutcome> outcome = train(training, std::move(own));
   write_outcome(values, *outcome, machines);
   return kFine;
 }
@@ -154,7 +185,7 @@ int run_train_in(const exec::Testbed* testbed, const Arguments& arguments) {
     std::cout << train_flags();
     return kFine;
   }
-  check_outputs(values, {"out", "trace", "save-parameters", "checkpoint"});
+  check_outputs(values, {"out", "trace", "save-parameters", "checkpoint", "skipped-out"});
   training::Job job = read_job(values);
   const std::int32_t ranks = job.ranks;
   const exec::RankOptions rank = rank_options(values, ranks);
@@ -162,7 +193,8 @@ int run_train_in(const exec::Testbed* testbed, const Arguments& arguments) {
   // So that what is wrong is said once, not by every rank.
   check_can_choose(job, read_machines(values), values.count("explain") > 0);
   job.choose_algorithm = false;  // rank 0 does
-  const ResolvedJob resolved = with_iterations(resolve(job), values);
+  settle_by_images(job, values);
+  const ResolvedJob resolved = resolve(job);
   if (resolved.topology.hosts.size() > 1 && testbed == nullptr)
     std::fprintf(stderr,
                  "caution: topology \"%s\" has several hosts, but all ranks run on this one\n",

@@ -2,11 +2,12 @@
 #include "cli/training_run.h"
 
 #include <algorithm>
+#include <map>
 #include <thread>
+#include <utility>
 
 #include "cli/envelope_json.h"
 #include "cli/progress_line.h"
-#include "exec/data/idx.h"
 #include "exec/launch/binding.h"
 #include "exec/runner/executor.h"
 #include "exec/training/checkpoint.h"
@@ -29,9 +30,15 @@ std::int32_t warm_up_iterations(std::int32_t iterations) {
   return std::min(5, iterations / 5);
 }
 
-std::string seal(const ResolvedJob& resolved, const TrainingOptions& options) {
-  Envelope envelope{resolved.job, resolved.network, resolved.topology, options.replica_check,
-                    options.iterations_done};
+std::string seal(const ResolvedTraining& own, const TrainingOptions& options) {
+  const ResolvedJob& resolved = own.resolved;
+  Envelope envelope{.job = resolved.job,
+                    .network = resolved.network,
+                    .topology = resolved.topology,
+                    .images = own.data.fingerprint(),
+                    .strict = options.strict,
+                    .replica_check = options.replica_check,
+                    .iterations_done = options.iterations_done};
   if (options.with_trace) {
     constexpr std::int32_t kTracedIterations = 4;
     envelope.trace_first = warm_up_iterations(resolved.job.iterations);
@@ -55,6 +62,33 @@ bool may_poll(const Session& session, std::int32_t threads) {
   for (const exec::Peer& peer : session.peers())
     ranks += peer.host == here ? 1 : 0;
   return ranks * threads <= static_cast<std::int64_t>(std::thread::hardware_concurrency());
+}
+
+/// This rank's own images, if it is not rank 0, which has opened them already.
+exec::Dataset open_images(const TrainingOptions& options, const Envelope& envelope,
+                          const ResolvedJob& resolved) {
+  training::Job job = resolved.job;
+  if (!options.data.empty()) job.data = options.data;
+  exec::Dataset data = exec::open_dataset(job, resolved.network.input, envelope.strict);
+  exec::check_fits(data, resolved.network, job.batch);
+  if (data.fingerprint() != envelope.images)
+    throw ConfigError(data.folder, "its images are not those of rank 0, which has " +
+                                       std::string("other names, numbers or labels"));
+  return data;
+}
+
+/// What is done to the images before training: decoding them into a cache, and, if it matters,
+/// finding those that cannot be used; of each of these every rank looks at its part.
+void prepare_images(exec::Dataset& data, const Envelope& envelope, Rank rank) {
+  const auto threads = static_cast<std::size_t>(std::max(1u, std::thread::hardware_concurrency()));
+  exec::fill_cache(data, envelope.job, threads);
+  if (!envelope.strict) return;
+  for (const exec::ImageSet* images : {data.train.get(), data.test.get()}) {
+    const std::int32_t first = training::first_of_share(images->count(), envelope.job.ranks, rank);
+    const std::int32_t end =
+        training::first_of_share(images->count(), envelope.job.ranks, rank + 1);
+    exec::read_all(*images, first, end - first, threads);
+  }
 }
 
 /// Trains, then classifies this rank's share of the test images.
@@ -95,11 +129,18 @@ RankRecord run_rank(Session& session, const TrainingOptions& options, const Enve
   record.bucket_times = executor.bucket_times();
   record.bytes_sent = executor.bytes_sent();
   record.spans = executor.trace();
-  const std::int32_t images = data.test.count();
+  const exec::Loader::Cost input = replica.input_cost();
+  record.images_read = input.images;
+  record.input_core_seconds = input.core_seconds;
+  const std::int32_t images = data.test->count();
   const std::int32_t first = training::first_of_share(images, job.ranks, session.rank());
-  record.tested = training::first_of_share(images, job.ranks, session.rank() + 1) - first;
-  record.correct = exec::count_correct(resolved.network, replica.parameters(), data.test, first,
-                                       record.tested, job.threads);
+  const std::int32_t end = training::first_of_share(images, job.ranks, session.rank() + 1);
+  const exec::Classified classified = exec::classify(
+      resolved.network, replica.parameters(), *data.test,
+      exec::normaliser_of(job, resolved.network.input.channels), first, end - first, job.threads);
+  record.tested = classified.tested;
+  record.correct = classified.correct;
+  record.faults = data.faults();
   return record;
 }
 
@@ -116,6 +157,39 @@ results::Learning learning_of(const std::vector<RankRecord>& records, const trai
   }
   if (tested > 0) learning.test_accuracy = static_cast<double>(correct) / tested;
   return learning;
+}
+
+/// Of all ranks: each file once, by name.
+std::vector<exec::Fault> faults_of(const std::vector<RankRecord>& records) {
+  std::map<std::string, std::string> reasons;
+  for (const RankRecord& record : records)
+    for (const exec::Fault& fault : record.faults)
+      reasons.emplace(fault.file, fault.reason);
+  std::vector<exec::Fault> faults;
+  for (const auto& [file, reason] : reasons)
+    faults.push_back({file, reason});
+  return faults;
+}
+
+results::ImageFigures image_figures(const std::vector<RankRecord>& records,
+                                    const std::vector<exec::Fault>& faults,
+                                    const exec::Dataset& data) {
+  double seconds = 0;
+  std::int64_t images = 0;
+  for (const RankRecord& record : records) {
+    seconds += record.input_core_seconds;
+    images += record.images_read;
+  }
+  results::ImageFigures figures;
+  figures.train = data.train->count();
+  figures.test = data.test->count();
+  figures.classes = data.classes;
+  figures.core_seconds_per_image = images > 0 ? seconds / static_cast<double>(images) : 0;
+  figures.skipped = static_cast<std::int32_t>(faults.size());
+  for (const exec::Fault& fault : faults)
+    if (figures.skipped_files.size() < results::kSkippedFilesListed)
+      figures.skipped_files.push_back(fault.file + ": " + fault.reason);
+  return figures;
 }
 
 std::vector<results::BucketFigures> bucket_figures(const std::vector<RankRecord>& records,
@@ -208,16 +282,15 @@ void start(const TrainingOptions& options, const Envelope& envelope, const Resol
 }
 
 /// All that happens between the rendezvous and the end.
-std::optional<TrainingOutcome> train_in(Session& session, const TrainingOptions& options) {
+std::optional<TrainingOutcome> train_in(Session& session, const TrainingOptions& options,
+                                        std::optional<ResolvedTraining> own) {
   const Envelope envelope = parse_envelope(session.resolved_job());
   const ResolvedJob resolved = resolve(envelope.job, envelope.network, envelope.topology);
   const bool is_first = session.rank() == 0;
   if (is_first) prove(resolved.iteration);
+  exec::Dataset data = own ? std::move(own->data) : open_images(options, envelope, resolved);
+  prepare_images(data, envelope, session.rank());
   if (options.bind) exec::bind_to_share(session, resolved.job.threads);
-
-  const exec::Dataset data =
-      exec::load_idx_folder(options.data.empty() ? resolved.job.data : options.data);
-  exec::check_fits(data, resolved.network, resolved.job.batch);
   const std::size_t exchanged =
       exec::Replica::exchanged_floats(resolved.network, resolved.iteration);
   const std::span<std::byte> memory = session.allocate(exchanged * sizeof(float));
@@ -239,7 +312,9 @@ std::optional<TrainingOutcome> train_in(Session& session, const TrainingOptions&
     for (const std::string& blob : blobs)
       records.push_back(exec::decode_record(blob));
     outcome.emplace();
+    outcome->faults = faults_of(records);
     outcome->result = result_of(resolved, session, records);
+    outcome->result.images = image_figures(records, outcome->faults, data);
     for (const RankRecord& each : records)
       outcome->spans.insert(outcome->spans.end(), each.spans.begin(), each.spans.end());
     if (!options.save_parameters.empty())
@@ -253,12 +328,12 @@ std::optional<TrainingOutcome> train_in(Session& session, const TrainingOptions&
 }  // namespace
 
 std::optional<TrainingOutcome> train(const TrainingOptions& options,
-                                     const std::optional<ResolvedJob>& resolved_here) {
+                                     std::optional<ResolvedTraining> own) {
   exec::RankOptions rank = options.rank;
-  if (resolved_here) rank.intra_host = resolved_here->job.intra_host;
-  Session session(rank, resolved_here ? seal(*resolved_here, options) : "");
+  if (own) rank.intra_host = own->resolved.job.intra_host;
+  Session session(rank, own ? seal(*own, options) : "");
   try {
-    return train_in(session, options);
+    return train_in(session, options, std::move(own));
   } catch (const ConfigError& error) {
     session.give_up(error.what());  // so that the others say it too
     throw;

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cli/job_options.h"
+#include "exec/data/dataset.h"
 #include "exec/launch/session.h"
 #include "models/results/result.h"
 #include "models/results/trace.h"
@@ -14,7 +15,8 @@ namespace lockstep::cli {
 
 struct TrainingOptions {
   exec::RankOptions rank;
-  std::string data;  // this rank's folder of images; "" = the job's
+  std::string data;     // this rank's folder of images; "" = the job's
+  bool strict = false;  // a file that cannot be used is an error
   std::int32_t replica_check = 50;
   bool bind = true;  // to this rank's share of its host's processors
   bool with_trace = false;
@@ -32,11 +34,19 @@ struct TrainingOutcome {
   ResolvedJob resolved;
   results::Result result;  // without machine and provenance
   std::vector<results::TraceSpan> spans;
+  std::vector<exec::Fault> faults;  // files that some rank could not use, by name
 };
 
-/// Runs this process's rank. `resolved` counts on rank 0; others get theirs from there. Returns the
-/// outcome on rank 0, nothing elsewhere. Throws PeerError, ConfigError.
+/// The job and its images, which rank 0 opens to settle the job.
+struct ResolvedTraining {
+  ResolvedJob resolved;
+  exec::Dataset data;
+};
+
+/// Runs this process's rank. `own` counts on rank 0; others get their job from there and open their
+/// images themselves. Returns the outcome on rank 0, nothing elsewhere. Throws PeerError,
+/// ConfigError.
 std::optional<TrainingOutcome> train(const TrainingOptions& options,
-                                     const std::optional<ResolvedJob>& resolved);
+                                     std::optional<ResolvedTraining> own);
 
 }  // namespace lockstep::cli

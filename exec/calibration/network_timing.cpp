@@ -25,17 +25,15 @@ std::int32_t passes_for(double seconds) {
   return static_cast<std::int32_t>(std::clamp(kEnough / seconds, 5.0, 60.0));
 }
 
-/// Whether a row's slow-down beside a memory stream is measured at this batch: at the two largest
-/// that are at most 64.
-bool is_measured_beside(const std::vector<std::int32_t>& batches, std::int32_t batch) {
-  const auto end = std::upper_bound(batches.begin(), batches.end(), 64);
-  return batch <= 64 && std::upper_bound(batches.begin(), end, batch) + 1 >= end;
-}
-
 /// One bucket a stage, those of a job by default, and one of all.
 constexpr std::uint64_t kBucketBytes[] = {1, training::Job{}.bucket_bytes, std::uint64_t{1} << 60};
 
 }  // namespace
+
+bool is_measured_beside(const std::vector<std::int32_t>& batches, std::int32_t batch) {
+  const auto end = std::upper_bound(batches.begin(), batches.end(), 64);
+  return batch <= 64 && std::upper_bound(batches.begin(), end, batch) + 1 >= end;
+}
 
 double expected_seconds(const network::Network& network, std::int32_t batch, std::int32_t threads,
                         const cost::Machine& machine) {

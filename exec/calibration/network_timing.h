@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "exec/data/idx.h"
+#include "exec/data/dataset.h"
 #include "models/cost/machine.h"
 #include "models/network/network.h"
 
@@ -28,6 +28,10 @@ struct NetworkTiming {
   std::function<double()> reference;
   std::function<void(const std::string&)> say;  // what is measured now
 };
+
+/// Whether a row's slow-down beside a memory stream is measured at this batch: at the two largest
+/// that are at most 64.
+bool is_measured_beside(const std::vector<std::int32_t>& batches, std::int32_t batch);
 
 /// Seconds that a pass of one rank should take at 70 % of the peak.
 double expected_seconds(const network::Network& network, std::int32_t batch, std::int32_t threads,

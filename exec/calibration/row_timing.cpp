@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
+#include <utility>
 
+#include "exec/data/loader.h"
 #include "exec/training/learner.h"
 #include "exec/training/replica.h"
 #include "exec/transport/clock.h"
@@ -20,6 +23,40 @@ double seconds_since(std::int64_t start_ns) {
 }
 
 }  // namespace
+
+Dataset noise_images(const network::Network& network, std::int32_t count) {
+  const ImageFormat format{.size = {network.input.height, network.input.width},
+                           .channels = network.input.channels};
+  Random random(1);
+  std::vector<std::uint8_t> pixels(static_cast<std::size_t>(count) * format.bytes());
+  std::generate(pixels.begin(), pixels.end(),
+                [&] { return static_cast<std::uint8_t>(random.next() >> 56); });
+  std::vector<std::uint8_t> labels(static_cast<std::size_t>(count));
+  const auto classes = static_cast<std::uint64_t>(std::min(network.classes, 256));
+  for (std::uint8_t& label : labels)
+    label = static_cast<std::uint8_t>(random.below(classes));
+  Dataset data;
+  data.train = std::make_unique<StoredImages>(format, std::move(pixels), std::move(labels));
+  data.test = std::make_unique<StoredImages>(format, std::vector<std::uint8_t>{},
+                                             std::vector<std::uint8_t>{});
+  return data;
+}
+
+double time_input(const training::Job& job, const Dataset& data, std::int32_t passes) {
+  const ImageSet& images = *data.train;
+  Loader loader(images, Batcher(images.count(), job.batch, 1, 0, job.seed),
+                normaliser_of(job, images.format().channels), 0);
+  std::vector<std::int32_t> labels(static_cast<std::size_t>(loader.share()));
+  std::vector<float> pixels(labels.size() * images.format().bytes());
+  loader.take(pixels, labels);
+  std::vector<double> seconds;
+  for (std::int32_t pass = 0; pass < passes; ++pass) {
+    const std::int64_t start = steady_ns();
+    loader.take(pixels, labels);
+    seconds.push_back(seconds_since(start));
+  }
+  return cost::median(std::move(seconds));
+}
 
 namespace {
 

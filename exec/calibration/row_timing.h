@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "exec/data/idx.h"
+#include "exec/data/dataset.h"
 #include "models/network/network.h"
 #include "models/training/job.h"
 
@@ -18,6 +18,9 @@ struct RowTimes {
   std::vector<double> rows;    // seconds of each row of the work table, the median over passes
   std::vector<double> passes;  // seconds of each pass
 };
+
+/// Images of noise that fit the network. What layers take does not depend on what images show.
+Dataset noise_images(const network::Network& network, std::int32_t count);
 
 /// Times the rows of training::make_iteration. A pass carries out all rows in order, as training
 /// does, so each finds the caches as it would there. `job` gives batch, threads and seed, and is of
@@ -29,6 +32,9 @@ RowTimes time_rows(const training::Job& job, const network::Network& network, co
 /// row takes no time.
 RowTimes time_rows_on_noise(const training::Job& job, const network::Network& network,
                             std::int32_t passes);
+
+/// Seconds of loading a batch of `job`, alone and on one thread: the median over passes.
+double time_input(const training::Job& job, const Dataset& data, std::int32_t passes);
 
 /// A thread that carries out `task` over and over from construction to destruction.
 class Neighbour {

@@ -95,7 +95,7 @@ class IdxFile {
 
 }  // namespace
 
-ImageSet load_idx(const std::string& images_path, const std::string& labels_path) {
+IdxImages load_idx(const std::string& images_path, const std::string& labels_path) {
   IdxFile images(images_path);
   images.expect_magic(kImagesMagic, "images");
   const std::uint32_t count = images.read_number();
@@ -114,7 +114,7 @@ ImageSet load_idx(const std::string& images_path, const std::string& labels_path
   if (label_count != count)
     throw ConfigError(labels_path, "has " + std::to_string(label_count) + " labels, but \"" +
                                        images_path + "\" has " + std::to_string(count) + " images");
-  ImageSet set;
+  IdxImages set;
   set.height = static_cast<std::int32_t>(height);
   set.width = static_cast<std::int32_t>(width);
   set.pixels = images.read_rest(std::uint64_t{count} * height * width);
@@ -125,61 +125,31 @@ ImageSet load_idx(const std::string& images_path, const std::string& labels_path
 namespace {
 
 /// The file of that name, plain or gzipped.
-std::string find_file(const std::string& folder, const std::string& name) {
+std::optional<std::string> find_file(const std::string& folder, const std::string& name) {
   const std::filesystem::path plain = std::filesystem::path(folder) / name;
   for (const std::string& path : {plain.string(), plain.string() + ".gz"})
     if (std::filesystem::is_regular_file(path)) return path;
+  return std::nullopt;
+}
+
+std::string expect_file(const std::string& folder, const std::string& name) {
+  if (const std::optional<std::string> path = find_file(folder, name)) return *path;
   throw ConfigError(folder, "has neither " + name + " nor " + name + ".gz");
 }
 
-ImageSet load_part(const std::string& folder, const std::string& part) {
-  return load_idx(find_file(folder, part + "-images-idx3-ubyte"),
-                  find_file(folder, part + "-labels-idx1-ubyte"));
+IdxImages load_part(const std::string& folder, const std::string& part) {
+  return load_idx(expect_file(folder, part + "-images-idx3-ubyte"),
+                  expect_file(folder, part + "-labels-idx1-ubyte"));
 }
 
 }  // namespace
 
-Dataset load_idx_folder(const std::string& folder) {
-  Dataset dataset;
-  dataset.folder = folder.empty() ? kFashionMnistFolder : folder;
-  if (!std::filesystem::is_directory(dataset.folder))
-    throw ConfigError(dataset.folder,
-                      dataset.folder == kFashionMnistFolder
-                          ? "there is no such folder; Fashion-MNIST comes with "
-                            "`apt install dataset-fashion-mnist`"
-                          : "there is no such folder; expected one with the four IDX files of "
-                            "MNIST or Fashion-MNIST");
-  dataset.train = load_part(dataset.folder, "train");
-  dataset.test = load_part(dataset.folder, "t10k");
-  return dataset;
+bool is_idx_folder(const std::string& folder) {
+  return find_file(folder, "train-images-idx3-ubyte").has_value();
 }
 
-namespace {
-
-void check_set(const ImageSet& set, const std::string& where, const network::Network& network) {
-  const network::Shape images{set.height, set.width, 1};
-  if (images != network.input)
-    throw ConfigError(where, "its images are " + to_string(images) + ", but the network \"" +
-                                 network.name + "\" takes " + to_string(network.input));
-  const auto wrong = std::find_if(set.labels.begin(), set.labels.end(),
-                                  [&](std::uint8_t label) { return label >= network.classes; });
-  if (wrong != set.labels.end())
-    throw ConfigError(where, "image " + std::to_string(wrong - set.labels.begin()) + " has label " +
-                                 std::to_string(*wrong) + ", but the network \"" + network.name +
-                                 "\" has " + std::to_string(network.classes) +
-                                 " classes (labels 0 … " + std::to_string(network.classes - 1) +
-                                 ")");
-}
-
-}  // namespace
-
-void check_fits(const Dataset& dataset, const network::Network& network, std::int32_t batch) {
-  check_set(dataset.train, dataset.folder + ": training images", network);
-  check_set(dataset.test, dataset.folder + ": test images", network);
-  if (dataset.train.count() < batch)
-    throw ConfigError(dataset.folder, "has " + std::to_string(dataset.train.count()) +
-                                          " training images, fewer than one batch of " +
-                                          std::to_string(batch));
+IdxParts load_idx_folder(const std::string& folder) {
+  return {load_part(folder, "train"), load_part(folder, "t10k")};
 }
 
 }  // namespace lockstep::exec

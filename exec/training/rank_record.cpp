@@ -36,6 +36,11 @@ void put_one(std::string& out, const TraceSpan& span) {
   put(out, span.peer);
 }
 
+void put_one(std::string& out, const Fault& fault) {
+  put(out, std::string_view(fault.file));
+  put(out, std::string_view(fault.reason));
+}
+
 Time take_time(std::string_view& in) {
   return Time{take<std::int64_t>(in)};
 }
@@ -67,6 +72,12 @@ void take_one(std::string_view& in, TraceSpan& span) {
   span.peer = take<std::int32_t>(in);
 }
 
+void take_one(std::string_view& in, Fault& fault) {
+  constexpr std::size_t kLongest = 1 << 16;
+  fault.file = take_text(in, kLongest);
+  fault.reason = take_text(in, kLongest);
+}
+
 template <typename Item>
 void put_all(std::string& out, const std::vector<Item>& items) {
   put(out, static_cast<std::uint64_t>(items.size()));
@@ -93,6 +104,9 @@ std::string encode(const RankRecord& record) {
   put_all(out, record.bucket_times);
   put_all(out, record.bytes_sent);
   put_all(out, record.spans);
+  put_all(out, record.faults);
+  put(out, record.images_read);
+  put(out, record.input_core_seconds);
   put(out, record.tested);
   put(out, record.correct);
   return out;
@@ -105,6 +119,9 @@ RankRecord decode_record(std::string_view text) {
   take_all(text, record.bucket_times);
   take_all(text, record.bytes_sent);
   take_all(text, record.spans);
+  take_all(text, record.faults);
+  record.images_read = take<std::int64_t>(text);
+  record.input_core_seconds = take_double(text);
   record.tested = take<std::int32_t>(text);
   record.correct = take<std::int32_t>(text);
   take_end(text);

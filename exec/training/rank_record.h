@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "exec/data/image_set.h"
 #include "models/base/units.h"
 #include "models/results/recorder.h"
 #include "models/results/trace.h"
@@ -19,8 +20,11 @@ struct RankRecord {
   std::vector<Time> bucket_times;                  // of every iteration and bucket
   std::vector<std::uint64_t> bytes_sent;           // to each rank, all iterations
   std::vector<results::TraceSpan> spans;
-  std::int32_t tested = 0;   // test images this rank has classified
-  std::int32_t correct = 0;  // of which correctly
+  std::vector<Fault> faults;      // files that this rank could not use
+  std::int64_t images_read = 0;   // for training
+  double input_core_seconds = 0;  // processor time that took
+  std::int32_t tested = 0;        // test images this rank has classified
+  std::int32_t correct = 0;       // of which correctly
 };
 
 std::string encode(const RankRecord& record);

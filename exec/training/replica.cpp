@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 
+#include "exec/data/parallel.h"
 #include "exec/kernels/model.h"
 #include "models/base/errors.h"
 
@@ -50,9 +51,11 @@ Replica::Replica(const training::Job& job, const network::Network& network,
       exchanged_(divide(network, memory.empty() ? std::span(own_memory_.data(),
                                                             exchanged_floats(network, iteration))
                                                 : memory)),
-      batcher_(data.train, job.batch, job.ranks, rank, job.seed),
+      loader_(*data.train, Batcher(data.train->count(), job.batch, job.ranks, rank, job.seed),
+              normaliser_of(job, network.input.channels),
+              job.input == network::InputKind::Jpeg ? job.decode_threads : 0, iterations_done),
       learner_(job, network, rank, exchanged_.of_model) {
-  const auto share = static_cast<std::size_t>(batcher_.share());
+  const auto share = static_cast<std::size_t>(loader_.share());
   for (Input& input : inputs_) {
     input.images.resize(share * network.input.elements());
     input.labels.resize(share);
@@ -61,8 +64,8 @@ Replica::Replica(const training::Job& job, const network::Network& network,
 }
 
 void Replica::fill(std::int32_t iteration) {
-  Input& input = inputs_[static_cast<std::size_t>(iteration % 2)];
-  batcher_.fill(iteration, input.images, input.labels);
+  Input& input = input_of(iteration);
+  loader_.take(input.images, input.labels);
 }
 
 void Replica::compute(std::int32_t work, std::int32_t iteration) {
@@ -70,7 +73,7 @@ void Replica::compute(std::int32_t work, std::int32_t iteration) {
   const Work& row = iteration_.works[static_cast<std::size_t>(work)];
   if (row.kind == WorkKind::Input) return fill(iteration + 1);
   if (row.stage == 0 && (row.kind == WorkKind::Sums || row.kind == WorkKind::Forward)) {
-    const Input& input = inputs_[static_cast<std::size_t>(iteration % 2)];
+    const Input& input = input_of(iteration);
     learner_.bind(input.images.data(), input.labels.data(), iteration);
   }
   learner_.compute(row);
@@ -98,24 +101,45 @@ std::uint64_t Replica::hash() {
   return hash;
 }
 
-std::int32_t count_correct(const network::Network& network, std::span<const float> parameters,
-                           const ImageSet& images, std::int32_t first, std::int32_t count,
-                           std::int32_t threads) {
+Normaliser normaliser_of(const training::Job& job, std::int32_t channels) {
+  constexpr double kNoMean = 0, kNoScale = 1;
+  return {channels, job.pixel_mean.empty() ? std::span(&kNoMean, 1) : std::span(job.pixel_mean),
+          job.pixel_std.empty() ? std::span(&kNoScale, 1) : std::span(job.pixel_std)};
+}
+
+Classified classify(const network::Network& network, std::span<const float> parameters,
+                    const ImageSet& images, const Normaliser& normaliser, std::int32_t first,
+                    std::int32_t count, std::int32_t threads) {
   constexpr std::int32_t kBatch = 100;
   Model model(network, kBatch, threads, Purpose::Testing);
   std::copy(parameters.begin(), parameters.end(), model.parameters().begin());
-  std::vector<float> pixels(kBatch * network.input.elements());
-  std::vector<std::int32_t> labels(kBatch);
-  std::int32_t correct = 0;
-  for (std::int32_t done = 0; done < count;) {
+  const std::size_t bytes = images.format().bytes();
+  std::vector<std::uint8_t> read(kBatch * bytes);
+  std::vector<std::uint8_t> usable(kBatch);
+  std::vector<float> pixels(kBatch * bytes);
+  std::vector<std::int32_t> labels;
+  Classified classified;
+  for (std::int32_t done = 0; done < count; done += kBatch) {
     const std::int32_t batch = std::min(kBatch, count - done);
-    const auto size = static_cast<std::size_t>(batch);
-    fill_range(images, first + done, std::span(pixels).first(size * network.input.elements()),
-               std::span(labels).first(size));
-    correct += model.count_correct(pixels.data(), labels.data(), batch);
-    done += batch;
+    parallel(
+        static_cast<std::size_t>(batch), static_cast<std::size_t>(threads),
+        [&] { return images.reader(); },
+        [&](const std::unique_ptr<ImageReader>& reader, std::size_t i) {
+          usable[i] =
+              reader->read(first + done + static_cast<std::int32_t>(i), 0, read.data() + i * bytes);
+        });
+    labels.clear();
+    for (std::size_t i = 0; i < static_cast<std::size_t>(batch); ++i) {
+      if (!usable[i]) continue;
+      normaliser.apply(std::span(read).subspan(i * bytes, bytes),
+                       std::span(pixels).subspan(labels.size() * bytes, bytes));
+      labels.push_back(images.label(first + done + static_cast<std::int32_t>(i)));
+    }
+    classified.correct +=
+        model.count_correct(pixels.data(), labels.data(), static_cast<int>(labels.size()));
+    classified.tested += static_cast<std::int32_t>(labels.size());
   }
-  return correct;
+  return classified;
 }
 
 }  // namespace lockstep::exec

@@ -8,7 +8,8 @@
 #include <span>
 #include <vector>
 
-#include "exec/data/batcher.h"
+#include "exec/data/dataset.h"
+#include "exec/data/loader.h"
 #include "exec/runner/executor.h"
 #include "exec/training/learner.h"
 #include "models/network/network.h"
@@ -18,7 +19,8 @@
 namespace lockstep::exec {
 
 /// Input fills the images of the next iteration while this one computes, so the two sets of input
-/// buffers are used in turn; the first iteration's are filled by the constructor.
+/// buffers are used in turn; the first iteration's are filled by the constructor. JPEG files are
+/// decoded further ahead, by the job's decode threads.
 class Replica final : public Worker {
  public:
   /// All arguments but `job` and `rank` must outlive it. The first iteration that it carries out is
@@ -36,7 +38,9 @@ class Replica final : public Worker {
   /// Of this rank's share of each batch so far: the sum of its images' losses.
   const std::vector<double>& loss_sums() const { return learner_.loss_sums(); }
   /// Images of this rank's share of every batch.
-  std::int32_t share() const { return batcher_.share(); }
+  std::int32_t share() const { return loader_.share(); }
+  /// Of the images read for training so far.
+  Loader::Cost input_cost() const { return loader_.cost(); }
   std::span<float> parameters() { return learner_.parameters(); }
   std::span<float> velocity() { return learner_.velocity(); }
   /// A number that differs, but for one chance in 2⁶⁴, when any bit of the parameters does.
@@ -55,20 +59,31 @@ class Replica final : public Worker {
     std::vector<float> images;
     std::vector<std::int32_t> labels;
   };
+  Input& input_of(std::int32_t iteration) {
+    return inputs_[static_cast<std::size_t>(iteration % 2)];
+  }
   void fill(std::int32_t iteration);
 
   const training::Iteration& iteration_;
   std::int32_t iterations_done_;  // before this replica
   FloatBuffer own_memory_;
   Exchanged exchanged_;
-  Batcher batcher_;
+  Loader loader_;
   Learner learner_;
   std::array<Input, 2> inputs_;
 };
 
-/// Correctly classified images among [first, first + count) of a set, under `parameters`.
-std::int32_t count_correct(const network::Network& network, std::span<const float> parameters,
-                           const ImageSet& images, std::int32_t first, std::int32_t count,
-                           std::int32_t threads);
+struct Classified {
+  std::int32_t tested = 0;
+  std::int32_t correct = 0;
+};
+/// Classifies images [first, first + count) of a set, but for those whose files cannot be used,
+/// under `parameters`.
+Classified classify(const network::Network& network, std::span<const float> parameters,
+                    const ImageSet& images, const Normaliser& normaliser, std::int32_t first,
+                    std::int32_t count, std::int32_t threads);
+
+/// As the job says, for images of so many channels.
+Normaliser normaliser_of(const training::Job& job, std::int32_t channels);
 
 }  // namespace lockstep::exec

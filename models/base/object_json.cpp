@@ -206,6 +206,17 @@ std::vector<ObjectReader> ObjectReader::objects(const std::string& key, const Ke
   return readers;
 }
 
+std::vector<std::string> ObjectReader::texts(const std::string& key) const {
+  std::vector<std::string> values;
+  for (const Json& element : list(key)) {
+    if (!element.is_string())
+      throw ConfigError(place(key) + "/" + std::to_string(values.size()),
+                        "must be a text, is " + quoted(element));
+    values.push_back(element.get<std::string>());
+  }
+  return values;
+}
+
 std::vector<double> ObjectReader::numbers(const std::string& key) const {
   std::vector<double> values;
   for (const Json& element : list(key)) {

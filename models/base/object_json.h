@@ -69,6 +69,7 @@ class ObjectReader {
   std::vector<ObjectReader> objects(const std::string& key, const Keys& keys) const;
   /// A list of numbers; null stands for one that is not finite and is read as NaN.
   std::vector<double> numbers(const std::string& key) const;
+  std::vector<std::string> texts(const std::string& key) const;
 
  private:
   const Json& list(const std::string& key) const;

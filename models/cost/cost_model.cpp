@@ -87,8 +87,10 @@ Demand CostModel::compute(Rank rank, std::int32_t work) const {
   const auto row = static_cast<std::size_t>(work);
   const LayerCost& cost = rows_[kind_of_rank_[index]][row].cost;
   const double count = units(rank, row);
-  return {.seconds = cost.seconds_of(count) / speed_[index],
-          .cores = works_[row].kind == WorkKind::Input ? 1.0 : static_cast<double>(threads_),
+  const bool is_input = works_[row].kind == WorkKind::Input;
+  const double decoders = is_input ? works_[row].decoders : 1;
+  return {.seconds = cost.seconds_of(count) / speed_[index] / decoders,
+          .cores = is_input ? decoders : static_cast<double>(threads_),
           .memory_bytes = cost.memory_bytes_per_unit * count};
 }
 

@@ -39,7 +39,10 @@ RowName row_name(const network::Work& work, const network::Network& network) {
   };
   switch (work.kind) {
     case network::WorkKind::Input:
-      return {"input " + network::to_string(network.input), ""};
+      return {"input " + network::to_string(network.input) +
+                  (work.input == network::InputKind::Jpeg ? ", jpeg" : "") +
+                  (work.augment ? ", augmented" : ""),
+              ""};
     case network::WorkKind::Sums:
       return {stage(), "sums"};
     case network::WorkKind::Forward:

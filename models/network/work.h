@@ -20,11 +20,20 @@ enum class WorkKind : std::uint8_t {
   Update,        // optimizer step on `count` elements from `first` of the flat buffers
 };
 
+/// What an Input row has to do for an image.
+enum class InputKind : std::uint8_t {
+  Pixels,  // they are at hand, a byte each
+  Jpeg,    // read and decode its file, scale it down
+};
+
 struct Work {
   WorkKind kind = WorkKind::Input;
-  std::int32_t stage = -1;  // Sums … Backward: index into Network::stages
-  std::uint64_t first = 0;  // Update: first element
-  std::uint64_t count = 0;  // Update: number of elements
+  InputKind input = InputKind::Pixels;  // Input
+  bool augment = false;                 // Input: crops and scales besides
+  std::int32_t decoders = 1;            // Input: threads that share it
+  std::int32_t stage = -1;              // Sums … Backward: index into Network::stages
+  std::uint64_t first = 0;              // Update: first element
+  std::uint64_t count = 0;              // Update: number of elements
 };
 
 using WorkTable = std::vector<Work>;

@@ -68,6 +68,17 @@ struct Learning {
   std::optional<double> test_accuracy;  // 0 … 1
 };
 
+/// What was trained on and tested with. Measured only.
+struct ImageFigures {
+  std::int32_t train = 0;
+  std::int32_t test = 0;
+  std::vector<std::string> classes;        // by label; none where labels are only numbers
+  double core_seconds_per_image = 0;       // processor time from file or memory to pixels
+  std::int32_t skipped = 0;                // met, but their files could not be used
+  std::vector<std::string> skipped_files;  // the first of them: "cat.3.jpg: is empty"
+};
+inline constexpr std::size_t kSkippedFilesListed = 10;
+
 struct Provenance {
   std::string version;
   std::string host;
@@ -86,6 +97,7 @@ struct Result {
   std::vector<LinkFigures> links;
   std::vector<RankFigures> ranks;
   std::optional<Learning> learning;
+  std::optional<ImageFigures> images;
 };
 
 /// The summary over measured iterations: iterations[r] are rank r's, warm-up already left out.

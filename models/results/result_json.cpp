@@ -68,6 +68,22 @@ Json json_of(const Learning& learning) {
   return json;
 }
 
+Json list_of(const std::vector<std::string>& texts) {
+  Json list = Json::array();
+  for (const std::string& text : texts)
+    list.push_back(text);
+  return list;
+}
+
+Json json_of(const ImageFigures& images) {
+  return {{"train", images.train},
+          {"test", images.test},
+          {"classes", list_of(images.classes)},
+          {"core_seconds_per_image", images.core_seconds_per_image},
+          {"skipped", images.skipped},
+          {"skipped_files", list_of(images.skipped_files)}};
+}
+
 template <typename Figures>
 Json list_of(const std::vector<Figures>& figures) {
   Json list = Json::array();
@@ -93,6 +109,7 @@ std::string to_json(const Result& result) {
   json["links"] = list_of(result.links);
   json["ranks"] = list_of(result.ranks);
   if (result.learning) json["learning"] = json_of(*result.learning);
+  if (result.images) json["images"] = json_of(*result.images);
   return to_text(json);
 }
 
@@ -150,6 +167,15 @@ RankFigures read_rank(const ObjectReader& reader) {
   return rank;
 }
 
+ImageFigures read_images(const ObjectReader& reader) {
+  return {.train = reader.integer<std::int32_t>("train"),
+          .test = reader.integer<std::int32_t>("test"),
+          .classes = reader.texts("classes"),
+          .core_seconds_per_image = amount(reader, "core_seconds_per_image"),
+          .skipped = reader.integer<std::int32_t>("skipped"),
+          .skipped_files = reader.texts("skipped_files")};
+}
+
 void read_lists(const ObjectReader& reader, Result& result) {
   for (const ObjectReader& bucket : reader.objects("buckets", {"bucket", "bytes", "seconds"}))
     result.buckets.push_back({bucket.integer<std::int32_t>("bucket"),
@@ -172,7 +198,7 @@ Result parse_result(const std::string& text, const std::string& where) {
                       "is not a result file (\"schema\" must be \"" + std::string(kSchema) + "\")");
   const ObjectReader reader(json, where, "",
                             {"schema", "origin", "job", "topology", "machine", "provenance",
-                             "summary", "buckets", "links", "ranks", "learning"});
+                             "summary", "buckets", "links", "ranks", "learning", "images"});
   Result result;
   result.origin = read_origin(reader);
   result.job = training::parse_job(text, where);
@@ -193,6 +219,10 @@ Result parse_result(const std::string& text, const std::string& where) {
     result.learning =
         Learning{learning.numbers("loss"), optional_amount(learning, "test_accuracy", 1)};
   }
+  if (reader.has("images"))
+    result.images =
+        read_images(reader.object("images", {"train", "test", "classes", "core_seconds_per_image",
+                                             "skipped", "skipped_files"}));
   return result;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/training/iteration.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "models/base/errors.h"
@@ -41,13 +42,22 @@ std::uint32_t fragment_of_run(std::size_t run) {
   return static_cast<std::uint32_t>(2 * run);
 }
 
+Work input_of(const Job& job) {
+  const bool decodes = job.input == network::InputKind::Jpeg;
+  return {.kind = WorkKind::Input,
+          .input = job.input,
+          .augment = job.augment,
+          .decoders = decodes ? std::max(1, job.decode_threads) : 1};
+}
+
 class ChainBuilder {
  public:
-  ChainBuilder(const Network& network, bool synchronises, network::WorkTable& works)
+  ChainBuilder(const Network& network, const Work& input, bool synchronises,
+               network::WorkTable& works)
       : network_(network), synchronises_(synchronises), works_(works) {
     chain_.runs.emplace_back();
     chain_.backward_of.resize(network.stages.size());
-    add({.kind = WorkKind::Input}, Lane::Input);
+    add(input, Lane::Input);
   }
 
   Chain build() && {
@@ -129,7 +139,8 @@ class IterationBuilder {
 
   Iteration build() && {
     const bool synchronises = job_.batch_norm == BatchNorm::Synchronised && job_.ranks > 1;
-    const Chain chain = ChainBuilder(network_, synchronises, iteration_.works).build();
+    const Chain chain =
+        ChainBuilder(network_, input_of(job_), synchronises, iteration_.works).build();
     for (std::size_t run = 0; run < chain.runs.size(); ++run)
       add_run(chain, run);
     const auto first_bucket = static_cast<std::uint32_t>(iteration_.schedule.fragments.size());

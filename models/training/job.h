@@ -10,6 +10,7 @@
 #include "models/base/intra_host.h"
 #include "models/collectives/algorithm.h"
 #include "models/network/network.h"
+#include "models/network/work.h"
 #include "models/topology/placement.h"
 
 namespace lockstep::training {
@@ -47,7 +48,18 @@ struct Job {
   std::string topology = "one_host";  // name or file, as given
   topology::Placement placement;
   Fidelity fidelity = Fidelity::Flow;
-  std::string data;  // folder of IDX files; "" = Debian's Fashion-MNIST
+  std::string data;  // folder of IDX or JPEG files; "" = Debian's Fashion-MNIST
+  network::InputKind input = network::InputKind::Pixels;  // resolved by what is in the folder
+  double test_share = 0.2;  // of the JPEG files, put aside for testing
+  bool augment = false;     // training images: another crop, mirrored or not, in every epoch
+  std::int32_t decode_threads = 1;  // of each rank, for JPEG files; 0: the input lane itself
+  std::string cache;                // where decoded images are kept: "", "memory", or a folder
+  std::uint64_t cache_bytes = std::uint64_t{8}
+                              << 30;  // most of training images, and of test images
+  /// What the network sees is (pixel ÷ 255 − mean) ÷ std, for all channels or for each. Empty: for
+  /// colour JPEG files settled with the usual figures, otherwise 0 and 1.
+  std::vector<double> pixel_mean;
+  std::vector<double> pixel_std;
   std::uint64_t seed = 1;
 };
 

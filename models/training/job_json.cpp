@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <sstream>
 #include <vector>
 
 #include "models/base/errors.h"
@@ -34,6 +35,16 @@ std::string name_of(BatchNorm batch_norm) {
   return "";
 }
 
+std::string name_of(network::InputKind input) {
+  switch (input) {
+    case network::InputKind::Pixels:
+      return "pixels";
+    case network::InputKind::Jpeg:
+      return "jpeg";
+  }
+  return "";
+}
+
 std::string name_of(Fidelity fidelity) {
   switch (fidelity) {
     case Fidelity::Ideal:
@@ -54,6 +65,27 @@ std::string text_of(const Json& value, const std::string& where) {
 std::int32_t integer_of(const Json& value, std::int32_t low, std::int32_t high,
                         const std::string& where) {
   return static_cast<std::int32_t>(checked_integer(value, low, high, where));
+}
+
+bool truth_of(const Json& value, const std::string& where) {
+  if (!value.is_boolean()) throw ConfigError(where, "must be true or false, is " + value.dump());
+  return value.get<bool>();
+}
+
+std::vector<double> numbers_of(const Json& value, double low, double high,
+                               const std::string& where) {
+  if (!value.is_array()) throw ConfigError(where, "must be a list of numbers, is " + value.dump());
+  std::vector<double> numbers;
+  for (const Json& number : value)
+    numbers.push_back(checked_number(number, low, high, where));
+  return numbers;
+}
+
+Json json_of(const std::vector<double>& numbers) {
+  Json list = Json::array();
+  for (const double number : numbers)
+    list.push_back(number);
+  return list;
 }
 
 /// The enumerator of that name.
@@ -114,7 +146,7 @@ struct Field {
   void (*read)(Job& job, const Json& value, Where where);
 };
 
-constexpr std::array<Field, 22> kFields{{
+constexpr std::array<Field, 30> kFields{{
     {"network", [](const Job& job) { return Json(job.network); },
      [](Job& job, const Json& value, Where where) { job.network = text_of(value, where); }},
     {"ranks", [](const Job& job) { return Json(job.ranks); },
@@ -161,11 +193,7 @@ constexpr std::array<Field, 22> kFields{{
        job.choose_segment = false;
      }},
     {"overlap", [](const Job& job) { return Json(job.overlap); },
-     [](Job& job, const Json& value, Where where) {
-       if (!value.is_boolean())
-         throw ConfigError(where, "must be true or false, is " + value.dump());
-       job.overlap = value.get<bool>();
-     }},
+     [](Job& job, const Json& value, Where where) { job.overlap = truth_of(value, where); }},
     {"group_by",
      [](const Job& job) {
        return job.group_by.kind == topology::GroupBy::Kind::Consecutive
@@ -213,6 +241,35 @@ constexpr std::array<Field, 22> kFields{{
      }},
     {"data", [](const Job& job) { return Json(job.data); },
      [](Job& job, const Json& value, Where where) { job.data = text_of(value, where); }},
+    {"input", [](const Job& job) { return Json(name_of(job.input)); },
+     [](Job& job, const Json& value, Where where) {
+       using enum network::InputKind;
+       job.input = one_of(std::array{Pixels, Jpeg}, value, where);
+     }},
+    {"test_share", [](const Job& job) { return Json(job.test_share); },
+     [](Job& job, const Json& value, Where where) {
+       job.test_share = checked_number(value, 0, 1, where);
+     }},
+    {"augment", [](const Job& job) { return Json(job.augment); },
+     [](Job& job, const Json& value, Where where) { job.augment = truth_of(value, where); }},
+    {"decode_threads", [](const Job& job) { return Json(job.decode_threads); },
+     [](Job& job, const Json& value, Where where) {
+       job.decode_threads = integer_of(value, 0, 1024, where);
+     }},
+    {"cache", [](const Job& job) { return Json(job.cache); },
+     [](Job& job, const Json& value, Where where) { job.cache = text_of(value, where); }},
+    {"cache_bytes", [](const Job& job) { return Json(job.cache_bytes); },
+     [](Job& job, const Json& value, Where where) {
+       job.cache_bytes = checked_bytes(value, where);
+     }},
+    {"pixel_mean", [](const Job& job) { return json_of(job.pixel_mean); },
+     [](Job& job, const Json& value, Where where) {
+       job.pixel_mean = numbers_of(value, -kLargest, kLargest, where);
+     }},
+    {"pixel_std", [](const Job& job) { return json_of(job.pixel_std); },
+     [](Job& job, const Json& value, Where where) {
+       job.pixel_std = numbers_of(value, 1e-6, kLargest, where);
+     }},
     {"seed", [](const Job& job) { return Json(job.seed); },
      [](Job& job, const Json& value, Where where) {
        job.seed = checked_count(value, 0, std::numeric_limits<std::uint64_t>::max(), where);
@@ -232,7 +289,14 @@ Json value_of_flag(const std::string& text, const Json& like, const std::string&
     if (text == "on" || text == "off") return Json(text == "on");
     throw ConfigError(where, "must be on or off, is \"" + text + "\"");
   }
-  if (like.is_string() || like.is_array()) return Json(text);
+  if (like.is_string()) return Json(text);
+  if (like.is_array()) {  // "0.5,0.4,0.3"
+    Json list = Json::array();
+    std::istringstream words(text);
+    for (std::string word; std::getline(words, word, ',');)
+      list.push_back(value_of_flag(word, Json(0.0), where));
+    return list;
+  }
   const Json number = Json::parse(text, nullptr, false);
   if (number.is_number()) return number;
   // ".05" and "1." are no JSON, but people write them.
@@ -274,8 +338,8 @@ void set_field(Job& job, const std::string& key, const std::string& value,
                const std::string& where) {
   for (const Field& field : kFields) {
     if (field.key != key) continue;
-    // "4 MiB" or 4194304, "host" or 4: those are read from texts too.
-    const bool is_text = key.ends_with("_bytes") || key == "group_by";
+    // "4 MiB" or 4194304, "host" or 4, "packed" or a list: those are read from texts too.
+    const bool is_text = key.ends_with("_bytes") || key == "group_by" || key == "placement";
     field.read(job, is_text ? Json(value) : value_of_flag(value, field.write(job), where), where);
     return;
   }

@@ -19,7 +19,8 @@ Job parse_job(const std::string& text, const std::string& where);
 Job load_job(const std::string& path);
 
 /// Sets the field that a flag names from the flag's text, in the ranges of the job file; `overlap`
-/// is "on" or "off". `key` is the job file's ("bucket_bytes"), `where` the flag ("--bucket-bytes").
+/// and `augment` are "on" or "off", lists are "0.5,0.4". `key` is the job file's ("bucket_bytes"),
+/// `where` the flag ("--bucket-bytes").
 void set_field(Job& job, const std::string& key, const std::string& value,
                const std::string& where);
 
@@ -27,6 +28,8 @@ void set_field(Job& job, const std::string& key, const std::string& value,
 std::string name_of(const topology::GroupBy& by);
 /// "per-rank", "synchronised".
 std::string name_of(BatchNorm batch_norm);
+/// "pixels", "jpeg".
+std::string name_of(network::InputKind input);
 /// "ideal", "flow".
 std::string name_of(Fidelity fidelity);
 

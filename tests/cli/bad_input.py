@@ -234,6 +234,46 @@ def cases(root):
         **full, "train-images-idx3-ubyte": idx_images(100, 20, 28)})], 2, ["20"]
     yield train + ["--batch", "2000", "--data", data_folder(root, "few", full)], 2, ["2000"]
 
+    # --- JPEG files
+    yield ["data"], 2, ["make or check"]
+    yield ["data", "mkae"], 2, ['"mkae"']
+    yield ["data", "make", "--images", "4"], 2, ["--out"]
+    yield ["data", "make", "--out", path("drawn")], 2, ["--images"]
+    yield ["data", "make", "--out", path("drawn"), "--images", "0"], 2, ["--images"]
+    yield ["data", "make", "--out", path("drawn"), "--images", "4", "--difficulty", "2"], 2, [
+        "--difficulty", "from 0 to 1"]
+    yield ["data", "make", "--out", path("drawn"), "--images", "4", "--layout", "flat"], 2, [
+        "--layout", "kaggle or folders"]
+    yield ["data", "make", "--out", path("few"), "--images", "4"], 2, ["few", "exists already"]
+    yield ["data", "make", "--out", path("no/such/folder"), "--images", "4"], 2, ["no/such"]
+    yield ["data", "check"], 2, ["one folder"]
+    yield ["data", "check", path("nowhere")], 2, ["nowhere"]
+    yield ["data", "check", path("few")], 2, ["JPEG"]
+    photos = write(path("photos.json"), json.dumps(network(
+        input={"height": 28, "width": 28, "channels": 3})))
+    jpeg = ["train", "--network", photos, "--iterations", "2", "--out", path("result.json"),
+            "--data"]
+    yield jpeg + [data_folder(root, "empty", {"readme.txt": b""})], 2, ["neither", "JPEG"]
+    yield jpeg + [data_folder(root, "one class", {"cat.0.jpg": b"", "cat.1.jpg": b""})], 2, [
+        "only one class", '"cat"']
+    yield jpeg + [data_folder(root, "odd", {"cat.0.jpg": b"", "dog.jpg": b""})], 2, [
+        "dog.jpg", "cat.0.jpg (class, number)"]
+    yield jpeg + [data_folder(root, "two", {"cat.0.jpg": b"", "dog.0.jpg": b""})], 2, [
+        "2 classes (cat, dog)", "10"]
+    ten = data_folder(root, "ten", {f"{c}.{i}.jpg": b"" for c in "abcdefghij" for i in range(5)})
+    few = ["--batch", "2"]
+    yield jpeg + [ten, *few], 2, ["none of the 40 training images", "is empty"]
+    yield jpeg + [ten, *few, "--strict"], 2, ["is empty"]
+    yield jpeg + [ten, *few, "--ranks", "2"], 2, ["none of the 40 training images", "is empty"]
+    yield jpeg + [ten, "--batch", "41"], 2, ["40 training images"]
+    yield jpeg + [ten, "--test-share", "1.5"], 2, ["--test-share"]
+    yield jpeg + [ten, "--augment", "yes"], 2, ["--augment", "on or off"]
+    yield jpeg + [ten, *few, "--pixel-mean", "0.5,0.5"], 2, ["--pixel-mean", "3 channels"]
+    yield jpeg + [ten, "--pixel-std", "0"], 2, ["--pixel-std"]
+    yield jpeg + [ten, "--decode-threads", "-1"], 2, ["--decode-threads"]
+    yield jpeg + [ten, *few, "--cache", photos], 2, ["photos.json"]
+    yield jpeg + [ten, "--cache-bytes", "lots"], 2, ["--cache-bytes"]
+
     # --- results
     yield ["compare", write(path("a.json"), "{}"), path("a.json")], 2, ["a.json"]
     yield simulate[:-1] + [path("no/such/folder/result.json")], 2, ["no/such/folder"]

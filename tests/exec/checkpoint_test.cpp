@@ -54,16 +54,15 @@ network::Network network_of_all() {
 
 /// Noise with labels below 5.
 Dataset noise() {
-  Dataset data;
-  for (ImageSet* set : {&data.train, &data.test}) {
-    set->height = set->width = 28;
-    Random random(kSeed);
-    for (int image = 0; image < 96; ++image) {
-      set->labels.push_back(static_cast<std::uint8_t>(random.below(5)));
-      for (int pixel = 0; pixel < 28 * 28; ++pixel)
-        set->pixels.push_back(static_cast<std::uint8_t>(random.below(256)));
-    }
+  Random random(kSeed);
+  std::vector<std::uint8_t> pixels, labels;
+  for (int image = 0; image < 96; ++image) {
+    labels.push_back(static_cast<std::uint8_t>(random.below(5)));
+    for (int pixel = 0; pixel < 28 * 28; ++pixel)
+      pixels.push_back(static_cast<std::uint8_t>(random.below(256)));
   }
+  Dataset data;
+  data.train = std::make_unique<StoredImages>(ImageFormat{.size = {28, 28}}, pixels, labels);
   return data;
 }
 

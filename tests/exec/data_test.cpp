@@ -4,35 +4,20 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
+#include <memory>
 #include <numeric>
 
-#include "exec/data/batcher.h"
+#include "exec/data/dataset.h"
 #include "exec/data/idx.h"
+#include "exec/data/loader.h"
 #include "models/base/errors.h"
+#include "tests/support/temporary_folder.h"
 
 using namespace lockstep;
 using namespace lockstep::exec;
 
 namespace {
-
-/// A folder that goes when the test ends.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "lockstep-XXXXXX").string();
-    REQUIRE(mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  std::string path() const { return path_.string(); }
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// Big-endian, as IDX has it.
 std::string number(std::uint32_t value) {
@@ -57,15 +42,6 @@ std::string labels_file(std::uint32_t count) {
   return file;
 }
 
-void write(const std::string& path, const std::string& content) {
-  std::ofstream(path, std::ios::binary) << content;
-}
-
-std::string read(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 void write_gzip(const std::string& path, const std::string& content) {
   gzFile file = gzopen(path.c_str(), "wb");
   REQUIRE(file != nullptr);
@@ -77,8 +53,8 @@ void write_gzip(const std::string& path, const std::string& content) {
 /// The error of loading two files with these contents, without the folder's name.
 std::string error_of(const std::string& images, const std::string& labels) {
   const TemporaryFolder folder;
-  write(folder / "images", images);
-  write(folder / "labels", labels);
+  write_file(folder / "images", images);
+  write_file(folder / "labels", labels);
   try {
     load_idx(folder / "images", folder / "labels");
   } catch (const ConfigError& error) {
@@ -90,28 +66,25 @@ std::string error_of(const std::string& images, const std::string& labels) {
   return "no error";
 }
 
-/// `count` images of 2×2 pixels, made by the rules above.
-ImageSet image_set(std::int32_t count) {
-  ImageSet set;
-  set.height = set.width = 2;
+/// `count` images of 2×2 pixels: pixel p of image i is 10 i + p, its label i.
+std::unique_ptr<StoredImages> image_set(std::int32_t count) {
+  std::vector<std::uint8_t> pixels, labels;
   for (std::int32_t i = 0; i < count; ++i) {
     for (std::int32_t p = 0; p < 4; ++p)
-      set.pixels.push_back(static_cast<std::uint8_t>(10 * i + p));
-    set.labels.push_back(static_cast<std::uint8_t>(i));
+      pixels.push_back(static_cast<std::uint8_t>(10 * i + p));
+    labels.push_back(static_cast<std::uint8_t>(i));
   }
-  return set;
+  return std::make_unique<StoredImages>(ImageFormat{.size = {2, 2}}, pixels, labels);
 }
 
-/// The labels, which number the images of image_set, of a whole batch put together from all ranks.
-std::vector<std::int32_t> batch_of(const ImageSet& images, std::int32_t batch, std::int32_t ranks,
+/// The numbers of the images of a whole batch put together from all ranks.
+std::vector<std::int32_t> batch_of(std::int32_t images, std::int32_t batch, std::int32_t ranks,
                                    std::uint64_t seed, std::int32_t iteration) {
   std::vector<std::int32_t> all;
   for (Rank rank = 0; rank < ranks; ++rank) {
     Batcher batcher(images, batch, ranks, rank, seed);
-    std::vector<std::int32_t> labels(static_cast<std::size_t>(batcher.share()));
-    std::vector<float> pixels(labels.size() * 4);
-    batcher.fill(iteration, pixels, labels);
-    all.insert(all.end(), labels.begin(), labels.end());
+    for (std::int32_t position = 0; position < batcher.share(); ++position)
+      all.push_back(batcher.image(iteration, position));
   }
   return all;
 }
@@ -120,12 +93,12 @@ std::vector<std::int32_t> batch_of(const ImageSet& images, std::int32_t batch, s
 
 TEST_CASE("idx: plain and gzipped files hold the same images", "[data]") {
   const TemporaryFolder folder;
-  write(folder / "i", images_file(3, 2, 4));
-  write(folder / "l", labels_file(3));
+  write_file(folder / "i", images_file(3, 2, 4));
+  write_file(folder / "l", labels_file(3));
   write_gzip(folder / "i.gz", images_file(3, 2, 4));
   write_gzip(folder / "l.gz", labels_file(3));
   for (const std::string end : {"", ".gz"}) {
-    const ImageSet set = load_idx(folder / ("i" + end), folder / ("l" + end));
+    const IdxImages set = load_idx(folder / ("i" + end), folder / ("l" + end));
     CHECK(set.count() == 3);
     CHECK(set.height == 2);
     CHECK(set.width == 4);
@@ -170,18 +143,18 @@ TEST_CASE("idx: a gzipped file that was cut or changed is an error", "[data]") {
   std::string content = images_file(500, 8, 8);
   write_gzip(folder / "i.gz", content);
   write_gzip(folder / "l.gz", labels_file(500));
-  const std::string whole = read(folder / "i.gz");
+  const std::string whole = read_file(folder / "i.gz");
 
-  write(folder / "i.gz", whole.substr(0, whole.size() / 2));
+  write_file(folder / "i.gz", whole.substr(0, whole.size() / 2));
   CHECK_THROWS_WITH(load_idx(folder / "i.gz", folder / "l.gz"),
                     (folder / "i.gz") + ": is truncated: its compressed data ends early");
   // All the pixels are there, but not the checksum (the last 8 bytes are it and the length).
-  write(folder / "i.gz", whole.substr(0, whole.size() - 8));
+  write_file(folder / "i.gz", whole.substr(0, whole.size() - 8));
   CHECK_THROWS_WITH(load_idx(folder / "i.gz", folder / "l.gz"),
                     (folder / "i.gz") + ": is truncated: its compressed data ends early");
   std::string changed = whole;
   changed[whole.size() - 8] = static_cast<char>(changed[whole.size() - 8] ^ 1);
-  write(folder / "i.gz", changed);
+  write_file(folder / "i.gz", changed);
   CHECK_THROWS_WITH(load_idx(folder / "i.gz", folder / "l.gz"),
                     Catch::StartsWith((folder / "i.gz") + ": is damaged: "));
 }
@@ -189,16 +162,20 @@ TEST_CASE("idx: a gzipped file that was cut or changed is an error", "[data]") {
 TEST_CASE("idx: a folder has four files, each plain or gzipped", "[data]") {
   const TemporaryFolder folder;
   write_gzip(folder / "train-images-idx3-ubyte.gz", images_file(5, 2, 2));
-  write(folder / "train-labels-idx1-ubyte", labels_file(5));
-  write(folder / "t10k-images-idx3-ubyte", images_file(2, 2, 2));
+  write_file(folder / "train-labels-idx1-ubyte", labels_file(5));
+  write_file(folder / "t10k-images-idx3-ubyte", images_file(2, 2, 2));
   CHECK_THROWS_WITH(load_idx_folder(folder.path()), folder.path() +
                                                         ": has neither t10k-labels-idx1-ubyte nor "
                                                         "t10k-labels-idx1-ubyte.gz");
   write_gzip(folder / "t10k-labels-idx1-ubyte.gz", labels_file(2));
-  const Dataset dataset = load_idx_folder(folder.path());
-  CHECK(dataset.train.count() == 5);
-  CHECK(dataset.test.count() == 2);
-  CHECK_THROWS_WITH(load_idx_folder(folder / "none"),
+  training::Job job;
+  job.data = folder.path();
+  const Dataset dataset = open_dataset(job, {2, 2, 1}, false);
+  CHECK(dataset.train->count() == 5);
+  CHECK(dataset.test->count() == 2);
+  CHECK_FALSE(dataset.is_jpeg());
+  job.data = folder / "none";
+  CHECK_THROWS_WITH(open_dataset(job, {2, 2, 1}, false),
                     Catch::StartsWith((folder / "none") + ": there is no such folder"));
 }
 
@@ -207,7 +184,7 @@ TEST_CASE("idx: images that do not fit the network are an error", "[data]") {
   network.name = "net";
   network.input = {2, 2, 1};
   network.classes = 10;
-  Dataset dataset{"folder", image_set(10), image_set(4)};
+  const Dataset dataset{"folder", {}, image_set(10), image_set(4)};
   CHECK_NOTHROW(check_fits(dataset, network, 10));
   CHECK_THROWS_WITH(check_fits(dataset, network, 11),
                     "folder: has 10 training images, fewer than one batch of 11");
@@ -221,36 +198,19 @@ TEST_CASE("idx: images that do not fit the network are an error", "[data]") {
                     "4x2x1");
 }
 
-TEST_CASE("fill_range: bytes 0 … 255 become 0 … 1, in the order of the file", "[data]") {
-  ImageSet set = image_set(3);
-  set.pixels[4] = 255;
-  set.pixels[5] = 0;
-  set.pixels[6] = 51;
-  std::vector<float> pixels(2 * 4);
-  std::vector<std::int32_t> labels(2);
-  fill_range(set, 1, pixels, labels);
-  CHECK(labels == std::vector<std::int32_t>{1, 2});
-  CHECK(pixels[0] == 1.0f);
-  CHECK(pixels[1] == 0.0f);
-  CHECK(pixels[2] == 0.2f);            // 51 / 255
-  CHECK(pixels[4] == 20.0f / 255.0f);  // image 2, pixel 0: 10 × 2 + 0
-}
-
 TEST_CASE("batcher: the global batch is the same for any number of ranks", "[data]") {
-  const ImageSet images = image_set(25);
   for (const std::int32_t iteration : {0, 1, 2, 3, 8})
     for (const std::int32_t ranks : {2, 3, 7})
-      CHECK(batch_of(images, 7, ranks, 42, iteration) == batch_of(images, 7, 1, 42, iteration));
+      CHECK(batch_of(25, 7, ranks, 42, iteration) == batch_of(25, 7, 1, 42, iteration));
 }
 
 TEST_CASE("batcher: an epoch has every image at most once and drops the incomplete batch",
           "[data]") {
-  const ImageSet images = image_set(25);
-  CHECK(Batcher(images, 7, 1, 0, 1).iterations_per_epoch() == 3);  // 25 / 7, 4 images left over
+  CHECK(Batcher(25, 7, 1, 0, 1).iterations_per_epoch() == 3);  // 25 / 7, 4 images left over
   for (const std::int32_t epoch : {0, 1}) {
     std::vector<std::int32_t> seen;
     for (std::int32_t i = 0; i < 3; ++i) {
-      const std::vector<std::int32_t> batch = batch_of(images, 7, 2, 1, 3 * epoch + i);
+      const std::vector<std::int32_t> batch = batch_of(25, 7, 2, 1, 3 * epoch + i);
       seen.insert(seen.end(), batch.begin(), batch.end());
     }
     std::sort(seen.begin(), seen.end());
@@ -259,34 +219,63 @@ TEST_CASE("batcher: an epoch has every image at most once and drops the incomple
   }
 }
 
-TEST_CASE("batcher: epochs and seeds have orders of their own", "[data]") {
-  const ImageSet images = image_set(25);
-  const std::vector<std::int32_t> first = batch_of(images, 25, 1, 1, 0);
+TEST_CASE("batcher: epochs and seeds have orders of their own, iterations come in any order",
+          "[data]") {
+  const std::vector<std::int32_t> first = batch_of(25, 25, 1, 1, 0);
   std::vector<std::int32_t> in_order(25);
   std::iota(in_order.begin(), in_order.end(), 0);
   CHECK(std::is_permutation(first.begin(), first.end(), in_order.begin(), in_order.end()));
   // Each pair agrees by chance with probability 1 / 25!.
   CHECK(first != in_order);
-  CHECK(first != batch_of(images, 25, 1, 1, 1));
-  CHECK(first != batch_of(images, 25, 1, 2, 0));
+  CHECK(first != batch_of(25, 25, 1, 1, 1));
+  CHECK(first != batch_of(25, 25, 1, 2, 0));
+  Batcher batcher(25, 25, 1, 0, 1);
+  const std::int32_t later = batcher.image(7, 3);
+  CHECK(batcher.image(0, 3) == first[3]);
+  CHECK(batcher.image(7, 3) == later);
 }
 
-TEST_CASE("batcher: pixels and labels belong together, and iterations may come in any order",
-          "[data]") {
-  const ImageSet images = image_set(25);
-  Batcher batcher(images, 6, 2, 1, 3);
-  CHECK(batcher.share() == 3);
-  std::vector<std::int32_t> labels(3);
-  std::vector<float> pixels(12);
-  batcher.fill(5, pixels, labels);  // 25 / 6 = 4 a epoch: the second epoch
-  const std::vector<std::int32_t> fifth = labels;
-  batcher.fill(0, pixels, labels);
-  for (std::size_t i = 0; i < 3; ++i)
-    for (std::size_t p = 0; p < 4; ++p)
-      CHECK(pixels[i * 4 + p] ==
-            static_cast<float>(10 * labels[i] + static_cast<std::int32_t>(p)) / 255.0f);
-  batcher.fill(5, pixels, labels);
-  CHECK(labels == fifth);
+TEST_CASE("normaliser: (byte / 255 − mean) / deviation, channel by channel", "[data]") {
+  const auto number_of = [](std::uint8_t byte) {
+    float number = 0;
+    const double zero = 0, one = 1;
+    Normaliser(1, {&zero, 1}, {&one, 1}).apply({&byte, 1}, {&number, 1});
+    return number;
+  };
+  for (int byte = 0; byte < 256; ++byte)
+    CHECK(number_of(static_cast<std::uint8_t>(byte)) == static_cast<float>(byte) / 255.0f);
+  // 130 pixels of three channels: whole vectors, and what is left over.
+  const std::vector<double> mean{0.5, 0.25, 0}, deviation{0.5, 0.25, 2};
+  std::vector<std::uint8_t> pixels(390);
+  for (std::size_t i = 0; i < pixels.size(); ++i)
+    pixels[i] = static_cast<std::uint8_t>(7 * i);
+  std::vector<float> numbers(pixels.size());
+  Normaliser(3, mean, deviation).apply(pixels, numbers);
+  for (std::size_t i = 0; i < pixels.size(); ++i)
+    CHECK(static_cast<double>(numbers[i]) ==
+          Approx((pixels[i] / 255.0 - mean[i % 3]) / deviation[i % 3]).margin(1e-6));
+}
+
+TEST_CASE("loader: pixels and labels belong together, with threads and without", "[data]") {
+  const std::unique_ptr<StoredImages> images = image_set(25);
+  const double zero = 0, one = 1;
+  for (const std::int32_t threads : {0, 1, 3}) {
+    Batcher batcher(25, 6, 2, 1, 3);
+    Loader loader(*images, batcher, Normaliser(1, {&zero, 1}, {&one, 1}), threads);
+    REQUIRE(loader.share() == 3);
+    std::vector<std::int32_t> labels(3);
+    std::vector<float> pixels(12);
+    for (std::int32_t iteration = 0; iteration < 9; ++iteration) {  // over two epochs
+      loader.take(pixels, labels);
+      for (std::size_t i = 0; i < 3; ++i) {
+        CHECK(labels[i] == batcher.image(iteration, static_cast<std::int32_t>(i)));
+        for (std::size_t p = 0; p < 4; ++p)
+          CHECK(pixels[i * 4 + p] ==
+                static_cast<float>(10 * labels[i] + static_cast<std::int32_t>(p)) / 255.0f);
+      }
+    }
+    CHECK(loader.cost().images >= 27);
+  }
 }
 
 TEST_CASE("idx: Debian's Fashion-MNIST loads, where it is installed", "[data]") {
@@ -294,12 +283,12 @@ TEST_CASE("idx: Debian's Fashion-MNIST loads, where it is installed", "[data]") 
     WARN("dataset-fashion-mnist is not installed");
     return;
   }
-  const Dataset dataset = load_idx_folder("");
-  CHECK(dataset.train.count() == 60000);
-  CHECK(dataset.test.count() == 10000);
-  CHECK(dataset.train.height == 28);
-  CHECK(dataset.train.width == 28);
+  const IdxParts parts = load_idx_folder(kFashionMnistFolder);
+  CHECK(parts.train.count() == 60000);
+  CHECK(parts.test.count() == 10000);
+  CHECK(parts.train.height == 28);
+  CHECK(parts.train.width == 28);
   // 6000 images of each of 10 classes.
   for (std::uint8_t label = 0; label < 10; ++label)
-    CHECK(std::count(dataset.train.labels.begin(), dataset.train.labels.end(), label) == 6000);
+    CHECK(std::count(parts.train.labels.begin(), parts.train.labels.end(), label) == 6000);
 }

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <memory>
 
 #include "exec/calibration/network_timing.h"
 #include "models/cost/cost_model.h"
@@ -52,11 +53,11 @@ cost::CostModel model_of(const cost::Machine& machine, const network::Network& n
 }
 
 exec::Dataset random_images() {
-  exec::ImageSet set{.height = 12,
-                     .width = 12,
-                     .pixels = std::vector<std::uint8_t>(6 * 144, 7),
-                     .labels = {0, 1, 2, 3, 4, 0}};
-  return {.folder = "made up", .train = set, .test = set};
+  exec::Dataset data;
+  data.train = std::make_unique<exec::StoredImages>(exec::ImageFormat{.size = {12, 12}},
+                                                    std::vector<std::uint8_t>(6 * 144, 7),
+                                                    std::vector<std::uint8_t>{0, 1, 2, 3, 4, 0});
+  return data;
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <memory>
 
 #include "exec/calibration/machine_fit.h"
 #include "exec/calibration/message_timing.h"
@@ -18,20 +19,19 @@ using namespace lockstep;
 namespace {
 
 /// Noise with a bright square whose place says the class: easy to learn.
-exec::ImageSet squares(std::int32_t count, std::uint64_t seed) {
-  exec::ImageSet set;
-  set.height = set.width = 28;
+std::unique_ptr<exec::StoredImages> squares(std::int32_t count, std::uint64_t seed) {
+  std::vector<std::uint8_t> pixels, labels;
   Random random(seed);
   for (std::int32_t i = 0; i < count; ++i) {
     const auto label = static_cast<std::uint8_t>(random.below(10));
-    set.labels.push_back(label);
+    labels.push_back(label);
     for (int y = 0; y < 28; ++y)
       for (int x = 0; x < 28; ++x) {
         const bool inside = y / 6 == label / 5 + 1 && x / 5 == label % 5;
-        set.pixels.push_back(static_cast<std::uint8_t>(random.below(60) + (inside ? 190 : 0)));
+        pixels.push_back(static_cast<std::uint8_t>(random.below(60) + (inside ? 190 : 0)));
       }
   }
-  return set;
+  return std::make_unique<exec::StoredImages>(exec::ImageFormat{.size = {28, 28}}, pixels, labels);
 }
 
 training::Job small_job(std::int32_t ranks) {
@@ -55,23 +55,27 @@ TEST_CASE("replica: one rank learns what is easy to learn") {
   const network::Network network = network::load_network("lenet5");
   const training::Job job = small_job(1);
   const training::Iteration iteration = training::make_iteration(job, network);
-  const exec::Dataset data{"", squares(640, 1), squares(200, 2)};
+  const exec::Dataset data{"", {}, squares(640, 1), squares(200, 2)};
   exec::Replica replica(job, network, iteration, data, 0);
   for (std::int32_t i = 0; i < job.iterations; ++i)
     iterate(replica, iteration, i);
   // An untrained network's loss is about ln 10 = 2.3 an image.
   CHECK(replica.loss_sums().front() / job.batch == Approx(std::log(10)).margin(0.15));
   CHECK(replica.loss_sums().back() / job.batch < 0.5);
-  CHECK(exec::count_correct(network, replica.parameters(), data.test, 0, 200, 1) > 180);
-  // Parts of the set add up.
-  CHECK(exec::count_correct(network, replica.parameters(), data.test, 0, 77, 1) +
-            exec::count_correct(network, replica.parameters(), data.test, 77, 123, 2) ==
-        exec::count_correct(network, replica.parameters(), data.test, 0, 200, 1));
+  const auto correct = [&](std::int32_t first, std::int32_t count, std::int32_t threads) {
+    const exec::Classified part =
+        exec::classify(network, replica.parameters(), *data.test, exec::normaliser_of(job, 1),
+                       first, count, threads);
+    CHECK(part.tested == count);
+    return part.correct;
+  };
+  CHECK(correct(0, 200, 1) > 180);
+  CHECK(correct(0, 77, 1) + correct(77, 123, 2) == correct(0, 200, 1));  // parts add up
 }
 
 TEST_CASE("replica: the gradients of ranks add up to that of one rank") {
   const network::Network network = network::load_network("lenet5");
-  const exec::Dataset data{"", squares(640, 3), squares(10, 4)};
+  const exec::Dataset data{"", {}, squares(640, 3), squares(10, 4)};
   const training::Job one = small_job(1);
   const training::Iteration alone = training::make_iteration(one, network);
   exec::Replica whole(one, network, alone, data, 0);
@@ -103,7 +107,7 @@ TEST_CASE("replica: the hash tells one flipped bit") {
   const network::Network network = network::load_network("lenet5");
   const training::Job job = small_job(1);
   const training::Iteration iteration = training::make_iteration(job, network);
-  const exec::Dataset data{"", squares(64, 5), squares(10, 6)};
+  const exec::Dataset data{"", {}, squares(64, 5), squares(10, 6)};
   exec::Replica a(job, network, iteration, data, 0);
   exec::Replica b(job, network, iteration, data, 0);
   CHECK(a.hash() == b.hash());
@@ -119,12 +123,17 @@ TEST_CASE("rank record: what is handed over arrives, and a damaged one is refuse
   record.bucket_times = {Time{7}};
   record.bytes_sent = {0, 99};
   record.spans = {{.rank = 1, .lane = schedule::Lane::Input, .step = 3, .start = Time{8}}};
+  record.faults = {{"cat.1.jpg", "is empty"}};
+  record.images_read = 77;
+  record.input_core_seconds = 0.25;
   record.tested = 10;
   record.correct = 9;
   const std::string text = exec::encode(record);
   const exec::RankRecord again = exec::decode_record(text);
   CHECK(exec::encode(again) == text);
   CHECK(again.correct == 9);
+  CHECK(again.faults[0].reason == "is empty");
+  CHECK(again.input_core_seconds == 0.25);
   CHECK(again.figures[0].waiting == Time{5});
   for (std::size_t length = 0; length < text.size(); ++length)
     CHECK_THROWS_AS(exec::decode_record(std::string_view(text).substr(0, length)), exec::WireError);

@@ -41,3 +41,7 @@ for algorithm in ring recursive-doubling double-tree parameter-server; do
     "build/fuzz/msccl/$algorithm.xml" >/dev/null
 done
 search msccl models/{base,schedule,collectives,msccl}/*.cpp
+
+rm -rf build/fuzz/jpeg
+"$lockstep" data make --out build/fuzz/jpeg --images 8 --size 40 --layout folders
+search jpeg models/base/*.cpp exec/data/jpeg.cpp -ljpeg
