@@ -23,7 +23,7 @@ std::vector<collectives::Choice> shortlist(const collectives::Operation& operati
                                            std::int64_t segment_bytes, const Cluster& cluster,
                                            double times = 1);
 
-/// The fastest first. But predictions err by some per cent, and most where a rank has many peers:
+/// The fastest first. But predictions err, and most where a rank has many peers:
 /// of those that are within 10 % of the fastest, the one with the fewest peers comes first.
 void sort_by_merit(std::vector<Candidate>& candidates);
 
