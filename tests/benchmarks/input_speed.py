@@ -22,10 +22,12 @@ JOB = ["--network", "dogs-cats-cnn", "--ranks", "2", "--batch", "64", "--iterati
 
 
 def train(program, flags):
-    with tempfile.NamedTemporaryFile(suffix=".json") as out:
-        subprocess.run([program, "train", *JOB, *flags, "--out", out.name], check=True,
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "result.json")
+        subprocess.run([program, "train", *JOB, *flags, "--out", path], check=True,
                        stdout=subprocess.DEVNULL)
-        return json.load(out)
+        with open(path) as file:
+            return json.load(file)
 
 
 def main():
