@@ -35,14 +35,14 @@ namespace {
 
 struct PlannedNetwork {
   network::Network network;
+  std::vector<std::int32_t> batches;
+  bool asked_for_batches = false;
   exec::Dataset noise;  // what layers take does not depend on what images show
 };
 
 struct Plan {
   std::vector<PlannedNetwork> networks;
   std::vector<std::int32_t> threads;
-  std::vector<std::int32_t> batches;
-  bool asked_for_batches = false;
   std::string data;  // folder of JPEG files; "": drawn ones
   network::Network reference;
 };
@@ -74,25 +74,25 @@ double measure_reference(const Plan& plan) {
   return std::accumulate(times.rows.begin(), times.rows.end(), 0.0);
 }
 
-/// Batches of the plan that are worth their time: unless somebody asked for them, no pass longer
-/// than five seconds.
-std::vector<std::int32_t> batches_for(const Plan& plan, const network::Network& network,
-                                      std::int32_t threads, const cost::Machine& machine) {
+/// Batches that are worth their time: unless somebody asked for them, no pass longer than five
+/// seconds.
+std::vector<std::int32_t> batches_for(const PlannedNetwork& planned, std::int32_t threads,
+                                      const cost::Machine& machine) {
   constexpr double kLongest = 5;
-  std::vector<std::int32_t> batches = plan.batches;
-  while (!plan.asked_for_batches && batches.size() > 1 &&
-         exec::expected_seconds(network, batches.back(), threads, machine) > kLongest)
+  std::vector<std::int32_t> batches = planned.batches;
+  while (!planned.asked_for_batches && batches.size() > 1 &&
+         exec::expected_seconds(planned.network, batches.back(), threads, machine) > kLongest)
     batches.pop_back();
-  if (batches.size() < plan.batches.size())
+  if (batches.size() < planned.batches.size())
     std::fprintf(stderr, "  %s: batches above %d would take long; --batches measures them\n",
-                 network.name.c_str(), batches.back());
+                 planned.network.name.c_str(), batches.back());
   return batches;
 }
 
 void calibrate_network(const Plan& plan, const PlannedNetwork& planned, std::int32_t threads,
                        cost::Machine& machine, exec::Steadiness& steadiness) {
   const exec::NetworkTiming timing{
-      .batches = batches_for(plan, planned.network, threads, machine),
+      .batches = batches_for(planned, threads, machine),
       .threads = threads,
       .data = &planned.noise,
       .reference = [&plan] { return measure_reference(plan); },
@@ -218,6 +218,22 @@ std::vector<std::int32_t> usual_threads() {
   return threads;
 }
 
+/// "fashion-cnn", or with batches of its own: "fashion-cnn:16,32".
+PlannedNetwork plan_network(const std::string& text, const std::vector<std::int32_t>& batches) {
+  PlannedNetwork planned;
+  const std::size_t colon = text.rfind(':');
+  const bool has_batches = colon != std::string::npos &&
+                           text.find_first_not_of("0123456789,", colon + 1) == std::string::npos;
+  planned.network = network::load_network(text.substr(0, has_batches ? colon : text.npos));
+  planned.batches = has_batches ? number_list(text.substr(colon + 1), "--network") : batches;
+  planned.asked_for_batches = has_batches;
+  // More than the caches hold, as in training.
+  constexpr std::uint64_t kBytes = 64 << 20;
+  const auto images = static_cast<std::int32_t>(kBytes / planned.network.input.elements());
+  planned.noise = exec::noise_images(planned.network, std::max(images, 2 * planned.batches.back()));
+  return planned;
+}
+
 Plan make_plan(const options::variables_map& values) {
   Plan plan;
   const auto names = values.count("network") ? values["network"].as<std::vector<std::string>>()
@@ -225,18 +241,13 @@ Plan make_plan(const options::variables_map& values) {
   plan.threads = values.count("threads")
                      ? number_list(values["threads"].as<std::string>(), "--threads")
                      : usual_threads();
-  plan.asked_for_batches = values.count("batches") > 0;
-  plan.batches = number_list(
-      plan.asked_for_batches ? values["batches"].as<std::string>() : "1,2,4,8,16,32,64,128,256",
-      "--batches");
+  const bool asked = values.count("batches") > 0;
+  const std::vector<std::int32_t> batches = number_list(
+      asked ? values["batches"].as<std::string>() : "1,2,4,8,16,32,64,128,256", "--batches");
   plan.reference = network::load_network("fashion-cnn");
   for (const std::string& name : names) {
-    PlannedNetwork& planned = plan.networks.emplace_back();
-    planned.network = network::load_network(name);
-    // More than the caches hold, as in training.
-    constexpr std::uint64_t kBytes = 64 << 20;
-    const auto images = static_cast<std::int32_t>(kBytes / planned.network.input.elements());
-    planned.noise = exec::noise_images(planned.network, std::max(images, 2 * plan.batches.back()));
+    plan.networks.push_back(plan_network(name, batches));
+    plan.networks.back().asked_for_batches |= asked;
   }
   if (values.count("data")) plan.data = values["data"].as<std::string>();
   if (!plan.data.empty() && !exec::find_image_files(plan.data))
@@ -296,7 +307,7 @@ cost::Machine measure(const Plan& plan) {
       calibrate_network(plan, planned, threads, machine, steadiness);
   for (const PlannedNetwork& planned : plan.networks)
     if (planned.network.input.channels == 3 || !plan.data.empty())
-      calibrate_input(planned.network, plan.data, plan.batches, plan.threads, machine);
+      calibrate_input(planned.network, plan.data, planned.batches, plan.threads, machine);
   machine.iteration_jitter = cost::median(std::move(steadiness.jitters));
   machine.run_to_run_residual = exec::relative_spread(steadiness.references);
   return machine;
@@ -315,7 +326,8 @@ int run_calibrate(const Arguments& arguments) {
   add("help", "this text");
   add("out", options::value<std::string>(), "the machine file to write");
   add("network", options::value<std::vector<std::string>>()->composing(),
-      "whose layers to measure; may be repeated (default fashion-cnn, lenet5)");
+      "whose layers to measure; may be repeated, and have batches of its own: lenet5:16,32,64 "
+      "(default fashion-cnn, lenet5)");
   add("threads", options::value<std::string>(),
       "computing threads (default: 1, 2, 4, … and all cores)");
   add("batches", options::value<std::string>(),

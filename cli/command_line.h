@@ -44,6 +44,7 @@ int run_data(const Arguments& arguments);
 int run_bench(const Arguments& arguments);
 int run_schedule(const Arguments& arguments);
 int run_sweep(const Arguments& arguments);
+int run_validate(const Arguments& arguments);
 int run_check_sensitivity(const Arguments& arguments);
 int run_topology(const Arguments& arguments);
 int run_testbed(const Arguments& arguments);

@@ -26,6 +26,7 @@ constexpr Subcommand kSubcommands[] = {
     {"topology", "check, draw and generate topologies", run_topology},
     {"bench", "measure all-reduces, networks, and the simulator", run_bench},
     {"testbed", "build a topology out of network namespaces and train in it", run_testbed},
+    {"validate", "predict and run a suite of jobs: how true predictions are", run_validate},
     {"sweep", "simulate many configurations on all cores", run_sweep},
     {"check-sensitivity", "see which inputs of a prediction move it", run_check_sensitivity},
     {"schedule", "show, prove and convert schedules", run_schedule},

@@ -124,6 +124,7 @@ std::string hash_of(const std::string& text) {
 
 struct Sweep::Content {
   Json job = Json::object();
+  Json topology;  // null: the job's
   std::string where;
   std::map<std::string, std::string> machines;
   std::vector<Field> fields;  // of a grid or a random sweep
@@ -188,11 +189,17 @@ Sweep::Sweep(const std::string& text, const std::string& where,
     : content_(std::make_unique<Content>()) {
   Content& content = *content_;
   const Json json = parse_json(text, where);
-  const ObjectReader file(json, where, "", {"job", "grid", "list", "random"});
+  const ObjectReader file(json, where, "", {"job", "topology", "grid", "list", "random"});
   content.where = where;
   content.machines = std::move(machines);
   if (file.has("job")) content.job = file.value("job");
-  training::parse_job(content.job.dump(), where + ": /job");
+  const training::Job job = training::parse_job(content.job.dump(), where + ": /job");
+  if (file.has("topology")) {
+    content.topology = file.value("topology");
+    if (content.job.contains("topology"))
+      throw ConfigError(where + ": /topology", "the job names one too, \"" + job.topology + "\"");
+    topology::parse_topology(content.topology.dump(), where + ": /topology");
+  }
   if (file.has("grid") + file.has("list") + file.has("random") != 1)
     throw ConfigError(where, "expected one of grid, list and random");
   if (file.has("grid")) {
@@ -227,17 +234,26 @@ Sweep::Case Sweep::at(std::uint64_t number, Networks& networks) const {
   const training::Job job = training::parse_job(changed("job", content_->job), where + ": job");
   const auto network = networks.find(job.network);
   if (network == networks.end()) networks.emplace(job.network, network::load_network(job.network));
-  const std::string topology = topology::read_topology(job.topology);
+  const Json topology = content_->topology.is_null()
+                            ? parse_json(topology::read_topology(job.topology), job.topology)
+                            : content_->topology;
   Case one;
   one.resolved =
       resolve(job, networks.at(job.network),
-              topology::parse_topology(changed("topology", parse_json(topology, job.topology)),
-                                       where + ": topology"));
+              topology::parse_topology(changed("topology", topology), where + ": topology"));
   for (const auto& [kind, machine] : content_->machines)
     one.machines[kind] = cost::parse_machine(
         kind.empty() ? changed("machine", parse_json(machine, "the machine file")) : machine,
         where + ": machine");
   return one;
+}
+
+std::vector<std::pair<std::string, std::string>> Sweep::changes(std::uint64_t number) const {
+  std::vector<std::pair<std::string, std::string>> texts;
+  const Json changes = content_->changes(number);
+  for (const auto& [path, value] : changes.items())
+    texts.emplace_back(path, value.is_string() ? value.get<std::string>() : value.dump());
+  return texts;
 }
 
 std::string Sweep::header(std::uint64_t shard, std::uint64_t shards) const {

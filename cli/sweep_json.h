@@ -20,6 +20,7 @@ namespace lockstep::cli {
 ///   "list": [{"job/ranks": 8}, {"job/ranks": 16, "topology/links/0/bandwidth": "1 Gbit/s"}],
 ///   "random": {"configurations": 1000, "seed": 1, "draw": {"job/ranks": [8, 16],
 ///              "machine/message/latency": {"low": 1, "high": 50, "unit": "us"}}}}
+/// and, if it is not to be the job's, "topology": {…}, as in a topology's file.
 /// A field is a place in the file of the job, of its topology or of the machine. The combinations
 /// are numbered: a grid's last field runs fastest, and a random one follows from seed and number.
 class Sweep {
@@ -41,6 +42,8 @@ class Sweep {
   };
   using Networks = std::map<std::string, network::Network>;
   Case at(std::uint64_t number, Networks& networks) const;
+  /// What is changed in it: ("job/ranks", "8").
+  std::vector<std::pair<std::string, std::string>> changes(std::uint64_t number) const;
 
   /// The first line of a file of results of the configurations number with number mod shards =
   /// shard. Other sweeps and other shards have other ones.

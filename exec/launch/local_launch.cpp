@@ -18,6 +18,7 @@
 #include <cstring>
 #include <system_error>
 
+#include "exec/launch/blocked_signals.h"
 #include "exec/transport/clock.h"
 #include "exec/transport/secret.h"
 #include "models/base/errors.h"
@@ -77,34 +78,6 @@ int make_secret_file() {
     throw_system_error("cannot hand the secret on");
   return file;
 }
-
-/// The signals that end the launcher's wait are taken one by one, in the loop, and handled nowhere
-/// else.
-class BlockedSignals {
- public:
-  BlockedSignals() {
-    ::sigemptyset(&waited_);
-    for (const int signal : {SIGINT, SIGTERM, SIGCHLD})
-      ::sigaddset(&waited_, signal);
-    ::sigprocmask(SIG_BLOCK, &waited_, &before_);
-  }
-  ~BlockedSignals() { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
-  BlockedSignals(const BlockedSignals&) = delete;
-  BlockedSignals& operator=(const BlockedSignals&) = delete;
-
-  const sigset_t& before() const { return before_; }
-  /// The next signal, or 0 when none came in time.
-  int wait(std::chrono::nanoseconds span) const {
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(span);
-    const timespec time{seconds.count(), (span - seconds).count()};
-    const int signal = ::sigtimedwait(&waited_, nullptr, &time);
-    return signal > 0 ? signal : 0;
-  }
-
- private:
-  sigset_t waited_;
-  sigset_t before_;
-};
 
 class Launcher {
  public:

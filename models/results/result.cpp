@@ -9,27 +9,17 @@
 #include <system_error>
 
 #include "models/base/errors.h"
+#include "models/results/percentile.h"
 
 namespace lockstep::results {
 
 namespace {
 
-/// The value below which the share `p` of the samples lies, linearly between neighbours: of n
-/// sorted samples x₀ … xₙ₋₁ it is x at position p·(n − 1) (type 7 of Hyndman and Fan 1996, what
-/// NumPy does).
-double percentile(const std::vector<double>& sorted, double p) {
-  const double position = p * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<std::size_t>(position);
-  const std::size_t above = std::min(below + 1, sorted.size() - 1);
-  return std::lerp(sorted[below], sorted[above], position - std::floor(position));
-}
-
 double mean(const std::vector<double>& samples) {
   return std::accumulate(samples.begin(), samples.end(), 0.0) / static_cast<double>(samples.size());
 }
 
-Distribution distribution(std::vector<double> samples) {
-  std::sort(samples.begin(), samples.end());
+Distribution distribution(const std::vector<double>& samples) {
   return {mean(samples), percentile(samples, 0.5), percentile(samples, 0.95)};
 }
 
@@ -59,7 +49,7 @@ Summary summarise(std::span<const std::vector<IterationFigures>> iterations,
   for (double& sum : seconds)
     sum /= ranks;
   const double samples = ranks * static_cast<double>(count);
-  summary.iteration_seconds = distribution(std::move(seconds));
+  summary.iteration_seconds = distribution(seconds);
   summary.compute_seconds /= samples;
   summary.exposed_communication_seconds /= samples;
   summary.wait_seconds /= samples;
