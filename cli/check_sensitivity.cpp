@@ -23,7 +23,7 @@ struct Inputs {
   Machines machines;
 
   results::Result predict() const {
-    return cli::predict(resolve(job, network, topology), machines, false).result;
+    return cli::predict(resolve(job, network, topology), machines).result;
   }
 };
 
@@ -59,14 +59,7 @@ void add_machine(std::vector<Input>& list, const std::string& kind, const cost::
   const cost::MessageCost& message = machine.message;
   list.push_back({"machine" + (kind.empty() ? "" : " " + kind) + ": time of computing", true,
                   [kind](Inputs& inputs, double factor) {
-                    Machine& slower = inputs.machines.at(kind);
-                    slower.flops_per_core /= factor;
-                    for (cost::LayerCost& layer : slower.layers) {
-                      layer.seconds.fixed *= factor;
-                      layer.seconds.per_unit *= factor;
-                      for (cost::Sample& sample : layer.samples)
-                        sample.seconds *= factor;
-                    }
+                    cost::scale_computing(inputs.machines.at(kind), factor);
                   }});
   list.push_back(rate_input(kind, "memory_bandwidth", machine.memory_bytes_per_second > 0,
                             &Machine::memory_bytes_per_second));

@@ -57,7 +57,7 @@ std::vector<Candidate> rank_for_job(const ResolvedJob& resolved, const Machines&
     const training::Job settled = with(job, choice);
     if (job.buckets_in_flight > most_buckets_in_flight(settled)) continue;
     const ResolvedJob variant = resolve(settled, resolved.network, resolved.topology);
-    const results::Result result = predict(variant, machines, false).result;
+    const results::Result result = predict(variant, machines).result;
     ranking.push_back({choice, result.summary.iteration_seconds.mean,
                        most_peers(variant.iteration.schedule), dominant(result)});
   }

@@ -44,6 +44,7 @@ sim::Options simulation_options(const training::Job& job, const schedule::Schedu
   options.warm_up_iterations = messages < kManyMessages ? 1 : 0;
   options.iterations = simulated_iterations(messages);
   options.compute_noise = options.fidelity == sim::Fidelity::Flow ? jitter : 0;
+  options.fold = true;
   options.record_spans = with_spans;
   options.seed = job.seed;
   return options;
@@ -74,6 +75,45 @@ std::vector<results::RankFigures> rank_figures(const ResolvedJob& resolved,
   return figures;
 }
 
+sim::SimulatedRun simulate(const ResolvedJob& resolved, const topology::Topology& topology,
+                           const cost::CostModel& cost, bool with_spans) {
+  return sim::simulate(resolved.iteration.schedule, cost, topology, resolved.host_of_rank,
+                       simulation_options(resolved.job, resolved.iteration.schedule,
+                                          cost.machine(0).iteration_jitter, with_spans));
+}
+
+/// Simulates again with computing, with messages and with links slower by one standard deviation of
+/// what is known of each: what hides behind something else moves the iteration less, or not at all.
+std::pair<double, double> interval(const ResolvedJob& resolved, const Machines& machines,
+                                   const cost::CostModel& cost, double seconds) {
+  constexpr double kLinkSpread = 0.02;  // rates are taken at the topology's word
+  const auto change = [&](const topology::Topology& topology, const Machines& slower) {
+    const sim::SimulatedRun run =
+        simulate(resolved, topology, make_cost_model(resolved, slower), false);
+    return results::summarise(run.iterations, run.bytes_sent, resolved.job.batch)
+               .iteration_seconds.mean -
+           seconds;
+  };
+  Machines computing = machines, messages = machines;
+  for (auto& [kind, machine] : computing)
+    cost::scale_computing(machine,
+                          1 + std::hypot(cost.compute_spread(0), machine.run_to_run_residual));
+  for (auto& [kind, machine] : messages) {
+    const double residual =
+        std::max(machine.message.relative_residual,
+                 machine.between_hosts ? machine.between_hosts->relative_residual : 0);
+    cost::scale_messages(
+        machine, 1 + std::hypot(residual, machine.combine_residual, machine.run_to_run_residual));
+  }
+  topology::Topology links = resolved.topology;
+  for (topology::Link& link : links.links)
+    link.bytes_per_second /= 1 + kLinkSpread;
+  const cost::Interval interval =
+      cost::interval_90(seconds, {change(resolved.topology, computing),
+                                  change(resolved.topology, messages), change(links, machines)});
+  return {interval.low, interval.high};
+}
+
 /// The throughput against ranks times that of one rank alone with the same batch per rank.
 void add_scaling_efficiency(results::Result& result, const results::Result& baseline) {
   const training::Job& job = result.job;
@@ -91,12 +131,9 @@ void add_scaling_efficiency(results::Result& result, const results::Result& base
 
 }  // namespace
 
-Prediction predict(const ResolvedJob& resolved, const Machines& machines, bool with_spans) {
+Prediction predict(const ResolvedJob& resolved, const Machines& machines, const Wanted& wanted) {
   const cost::CostModel cost = make_cost_model(resolved, machines);
-  const sim::SimulatedRun run =
-      sim::simulate(resolved.iteration.schedule, cost, resolved.topology, resolved.host_of_rank,
-                    simulation_options(resolved.job, resolved.iteration.schedule,
-                                       cost.machine(0).iteration_jitter, with_spans));
+  const sim::SimulatedRun run = simulate(resolved, resolved.topology, cost, wanted.spans);
   const std::size_t iterations = run.iterations.front().size();
 
   Prediction prediction;
@@ -109,13 +146,9 @@ Prediction predict(const ResolvedJob& resolved, const Machines& machines, bool w
   for (std::uint64_t& bytes : bytes_sent)
     bytes /= iterations;
   result.summary = results::summarise(run.iterations, bytes_sent, resolved.job.batch);
-  double communication = 0;
-  for (const double seconds : run.bucket_seconds)
-    communication += seconds;
-  const cost::Interval interval =
-      cost::interval_90(result.summary.iteration_seconds.mean, result.summary.compute_seconds,
-                        cost.compute_spread(0), communication, cost.machine(0));
-  result.summary.interval_90 = {interval.low, interval.high};
+  if (wanted.interval)
+    result.summary.interval_90 =
+        interval(resolved, machines, cost, result.summary.iteration_seconds.mean);
   for (std::size_t b = 0; b < resolved.iteration.buckets.size(); ++b)
     result.buckets.push_back({static_cast<std::int32_t>(b), 4 * resolved.iteration.buckets[b].count,
                               run.bucket_seconds[b]});

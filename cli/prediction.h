@@ -18,8 +18,14 @@ struct Prediction {
   std::vector<std::string> cautions;
 };
 
+struct Wanted {
+  bool spans = false;
+  bool interval = false;  // takes three simulations more
+};
+
 /// Simulates a few iterations and summarises them. Provenance is left to the caller.
-Prediction predict(const ResolvedJob& resolved, const Machines& machines, bool with_spans);
+Prediction predict(const ResolvedJob& resolved, const Machines& machines,
+                   const Wanted& wanted = {});
 
 /// Version, this host's name, now.
 results::Provenance provenance(std::uint64_t seed);

@@ -36,7 +36,8 @@ int run_simulate(const Arguments& arguments) {
     throw ConfigError("--machine", "expected a machine file; lockstep calibrate writes one");
   const ResolvedJob resolved =
       resolve_choosing(read_job(values), machines, values.count("explain") > 0);
-  Prediction prediction = predict(resolved, machines, values.count("trace") > 0);
+  Prediction prediction =
+      predict(resolved, machines, {.spans = values.count("trace") > 0, .interval = true});
   prediction.result.provenance = provenance(resolved.job.seed);
   apply_baseline(values, prediction.result);
 

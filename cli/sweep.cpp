@@ -122,7 +122,7 @@ class Progress {
 std::string simulate_line(const Sweep& sweep, std::uint64_t number, Sweep::Networks& networks) {
   try {
     const Sweep::Case one = sweep.at(number, networks);
-    return sweep.line(number, predict(one.resolved, one.machines, false).result.summary);
+    return sweep.line(number, predict(one.resolved, one.machines).result.summary);
   } catch (const ConfigError& error) {
     return sweep.line(number, std::string(error.what()));
   }

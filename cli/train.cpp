@@ -160,7 +160,7 @@ int run_as_rank(const options::variables_map& values, const exec::RankOptions& r
   ResolvedTraining own{resolve_choosing(job, machines, values.count("explain") > 0),
                        std::move(data)};
   if (!machines.empty()) {
-    const Prediction prediction = predict(own.resolved, machines, false);
+    const Prediction prediction = predict(own.resolved, machines);
     training.predicted_seconds = prediction.result.summary.iteration_seconds.mean;
     print_cautions(prediction.cautions);
     std::printf("predicted iteration: %s\n", format_seconds(training.predicted_seconds).c_str());

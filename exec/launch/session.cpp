@@ -273,8 +273,9 @@ std::vector<bool> Session::ranks_here() const {
 
 std::span<std::byte> Session::allocate(std::size_t bytes) {
   call([&] {
-    LOCKSTEP_CHECK(life_->buffers.descriptor() < 0, "a session's memory is allocated twice");
-    life_->buffers = SharedMemory(bytes);
+    LOCKSTEP_CHECK(life_->buffers.bytes().empty(), "a session's memory is allocated twice");
+    const bool shared = life_->meeting.intra_host == IntraHost::SharedMemory;
+    life_->buffers = shared ? SharedMemory(bytes) : SharedMemory::unshared(bytes);
     life_->mesh->buffers_are_there();
   });
   return life_->buffers.bytes();

@@ -41,6 +41,16 @@ SharedMemory::SharedMemory(std::size_t bytes) {
   *this = SharedMemory(descriptor, bytes, true);
 }
 
+SharedMemory SharedMemory::unshared(std::size_t bytes) {
+  SharedMemory memory;
+  if (bytes == 0) return memory;
+  void* start = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (start == MAP_FAILED) throw_system_error("memory cannot be mapped");
+  ::madvise(start, bytes, MADV_HUGEPAGE);  // or not, as the kernel sees fit
+  memory.bytes_ = {static_cast<std::byte*>(start), bytes};
+  return memory;
+}
+
 SharedMemory SharedMemory::adopt(int descriptor, bool writable) {
   struct stat status {};
   if (::fstat(descriptor, &status) != 0) throw_system_error("shared memory has gone");

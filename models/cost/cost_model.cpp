@@ -231,16 +231,13 @@ double CostModel::compute_spread(Rank rank) const {
   return total > 0 ? std::sqrt(squares + estimated * estimated) / total : 0;
 }
 
-Interval interval_90(double iteration_seconds, double compute_seconds, double compute_spread,
-                     double communication_seconds, const Machine& machine) {
-  const double compute = compute_seconds * compute_spread;
-  const double messages = communication_seconds *
-                          std::hypot(machine.message.relative_residual, machine.combine_residual);
-  const double drift = iteration_seconds * machine.run_to_run_residual;
-  const double deviation = std::sqrt(compute * compute + messages * messages + drift * drift);
+Interval interval_90(double seconds, std::initializer_list<double> deviations) {
+  double squares = 0;
+  for (const double deviation : deviations)
+    squares += deviation * deviation;
   constexpr double kNormal90 = 1.645;  // standard deviations on either side that hold 90 %
-  return {std::max(0.0, iteration_seconds - kNormal90 * deviation),
-          iteration_seconds + kNormal90 * deviation};
+  const double half = kNormal90 * std::sqrt(squares);
+  return {std::max(0.0, seconds - half), seconds + half};
 }
 
 }  // namespace lockstep::cost

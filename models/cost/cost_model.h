@@ -125,10 +125,8 @@ struct Interval {
   double high = 0;
 };
 
-/// Where a predicted iteration time lies with 90 % probability, from the calibration's residuals:
-/// computing, messages (hidden behind computing or not) and the machine's drift between runs,
-/// independent.
-Interval interval_90(double iteration_seconds, double compute_seconds, double compute_spread,
-                     double communication_seconds, const Machine& machine);
+/// Where a time lies with 90 % probability that is predicted to be `seconds`, from independent
+/// standard deviations.
+Interval interval_90(double seconds, std::initializer_list<double> deviations);
 
 }  // namespace lockstep::cost

@@ -33,6 +33,44 @@ const LayerCost* Machine::find(const std::string& signature, const std::string& 
   return nullptr;
 }
 
+void scale_computing(Machine& machine, double factor) {
+  machine.flops_per_core /= factor;
+  for (LayerCost& layer : machine.layers) {
+    layer.seconds.fixed *= factor;
+    layer.seconds.per_unit *= factor;
+    for (Sample& sample : layer.samples)
+      sample.seconds *= factor;
+  }
+}
+
+namespace {
+
+void scale(MessageCost& message, double factor) {
+  for (double* cost : {&message.send_overhead_seconds, &message.receive_overhead_seconds,
+                       &message.send_core_seconds_per_byte, &message.receive_core_seconds_per_byte,
+                       &message.latency_seconds})
+    *cost *= factor;
+}
+
+void scale(std::vector<MessageSample>& samples, double factor) {
+  for (MessageSample& sample : samples)
+    for (double* seconds :
+         {&sample.send_seconds, &sample.store_seconds, &sample.add_seconds, &sample.round_seconds})
+      *seconds *= factor;
+}
+
+}  // namespace
+
+void scale_messages(Machine& machine, double factor) {
+  scale(machine.message, factor);
+  if (machine.between_hosts) scale(*machine.between_hosts, factor);
+  for (auto& [how, costs] : machine.exchanges)
+    for (std::vector<MessageSample>* samples : {&costs.apart, &costs.together, &costs.crowded})
+      scale(*samples, factor);
+  machine.loopback_bytes_per_second /= factor;
+  machine.combine_seconds_per_byte *= factor;
+}
+
 RowName row_name(const network::Work& work, const network::Network& network) {
   const auto stage = [&] {
     return network.signature(network.stages[static_cast<std::size_t>(work.stage)]);

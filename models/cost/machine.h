@@ -117,6 +117,11 @@ struct Machine {
                         std::int32_t threads) const;
 };
 
+/// What computing takes, times `factor`: rows and the peak that prices rows nobody measured.
+void scale_computing(Machine& machine, double factor);
+/// What messages and additions take of processors and in latency, times `factor`.
+void scale_messages(Machine& machine, double factor);
+
 /// Reads and writes machine files (format: models/cost/README.md). Throws ConfigError.
 Machine parse_machine(const std::string& text, const std::string& where);
 Machine load_machine(const std::string& path);

@@ -56,9 +56,9 @@ def run(command, **environment):
 
 
 def times_of(text):
+    """None when the sums were wrong."""
     words = text.split()
-    assert words[0] == "ok", text
-    return [float(word) for word in words[1:]]
+    return [float(word) for word in words[1:]] if words[0] == "ok" else None
 
 
 def peer_runs(folder, ranks, size):
@@ -110,8 +110,13 @@ def measure(options, folder, ranks, size):
         algorithm, times = ours(options, folder, ranks, size, "tcp")
         algorithms.add(algorithm)
         own += times
-        for name in peers:
-            peers[name] += runs[name]()
+        for name in list(peers):
+            times = runs[name]()
+            if times is None:  # Gloo's "bcube" at times, with eight ranks
+                print(f"left out, its sums are wrong: {name}", file=sys.stderr)
+                del peers[name]
+            else:
+                peers[name] += times
         if size >= 16 << 20:
             own_shared += ours(options, folder, ranks, size, "shm")[1]
             shared += open_mpi_shared(folder, ranks, size)

@@ -230,14 +230,11 @@ TEST_CASE("cost model: between hosts other costs may hold than within one") {
   CHECK(near.send_core_seconds_per_byte == Approx(machine.message.send_core_seconds_per_byte));
 }
 
-TEST_CASE("interval: computing, messages and drift add in squares") {
-  cost::Machine machine = datasheet();
-  machine.message.relative_residual = 0.2;
-  machine.run_to_run_residual = 0.01;
-  // 100 ms of which 80 ms computing with spread 3 %: 2.4 ms; 20 ms messages at 20 %: 4 ms; drift
-  // 1 ms; together 4.77 ms, times 1.645.
-  const cost::Interval interval = cost::interval_90(0.1, 0.08, 0.03, 0.02, machine);
+TEST_CASE("interval: deviations add in squares, and times are not negative") {
+  const cost::Interval interval = cost::interval_90(0.1, {2.4e-3, 4e-3, 1e-3});
   const double half = 1.645 * std::sqrt(2.4 * 2.4 + 4.0 * 4.0 + 1.0) * 1e-3;
   CHECK(interval.low == Approx(0.1 - half));
   CHECK(interval.high == Approx(0.1 + half));
+  CHECK(cost::interval_90(0.1, {0.2}).low == 0);
+  CHECK(cost::interval_90(0.1, {}).high == 0.1);
 }
