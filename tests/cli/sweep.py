@@ -81,8 +81,9 @@ def check_grid(folder):
                     "star_8_1gbit", "--ranks", str(line["set"]["job/ranks"]), "--algorithm",
                     line["set"]["job/algorithm"], "--machine", folder.write("one.json", machine),
                     "--out", folder.path("result.json")], check=True, capture_output=True)
-    check(json.loads(folder.read("result.json"))["summary"] == line["summary"],
-          "lockstep simulate says the same")
+    simulated = json.loads(folder.read("result.json"))["summary"]
+    simulated.pop("interval_90")  # which a sweep does without: it takes three simulations more
+    check(simulated == line["summary"], "lockstep simulate says the same")
     return grid
 
 
