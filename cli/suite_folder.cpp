@@ -161,8 +161,8 @@ void SuiteFolder::predict(const SuiteCase& one, double seconds) const {
   resolved.job.topology = file(one.name, ".topology.json");
   results::write_file(resolved.job.topology, topology::to_json(one.resolved.topology));
   const std::string machine = file("machine", ".json");
-  const auto written = [&](const cost::Machine& machine_used, const std::string& to) {
-    Result result = cli::predict(resolved, {{"", machine_used}}, false).result;
+  const auto written = [&](const cost::Machine& used, const Wanted& wanted, const std::string& to) {
+    Result result = cli::predict(resolved, {{"", used}}, wanted).result;
     const double each = result.summary.iteration_seconds.mean;
     constexpr double kFewest = 12, kMost = 5000;
     if (result.job.iterations == 0)
@@ -172,8 +172,8 @@ void SuiteFolder::predict(const SuiteCase& one, double seconds) const {
     results::write_file(to, results::to_json(result));
   };
   const cost::Machine measured = cost::load_machine(machine);
-  written(as_datasheet(measured), file(one.name, ".datasheet.json"));
-  written(measured, path);
+  written(as_datasheet(measured), {}, file(one.name, ".datasheet.json"));
+  written(measured, {.interval = true}, path);
 }
 
 bool SuiteFolder::was_run(const SuiteCase& one, std::int32_t round) const {
