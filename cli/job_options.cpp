@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "models/base/errors.h"
+#include "models/training/coding.h"
 #include "models/training/job_json.h"
 
 namespace lockstep::cli {
@@ -36,6 +37,10 @@ constexpr JobFlag kJobFlags[] = {
     {"buckets-in-flight", "buckets reduced at one time"},
     {"segment-bytes", "largest message (\"256 KiB\"; 0 = a whole chunk)"},
     {"overlap", "on: reduce buckets during the backward pass; off: after it"},
+    {"compression",
+     "of gradients: fp16, bf16, top-k:0.01, dgc:0.01, random-k:0.01, ef-sign, sign-vote, one-bit, "
+     "qsgd:4, terngrad, terngrad-shared, powersgd:2, none; or by layer, "
+     "\"dense=powersgd:2,conv*=fp16\""},
     {"batch-norm", "statistics per-rank, or synchronised over all ranks"},
     {"learning-rate", "of SGD on the mean loss over the global batch"},
     {"momentum", "of SGD: v = momentum·v + gradient"},
@@ -96,8 +101,36 @@ training::Job read_job(const options::variables_map& values) {
 
 std::int32_t most_buckets_in_flight(const training::Job& job) {
   const bool adds_sums = job.batch_norm == training::BatchNorm::Synchronised;  // on streams too
-  return 256 / (collectives::streams_of(job.algorithm) * job.streams) - (adds_sums ? 1 : 0);
+  const std::int32_t streams_of_bucket =
+      collectives::streams_of(job.algorithm) * job.streams * training::most_groups(job);
+  return (256 - (adds_sums ? streams_of_bucket : 0)) / streams_of_bucket;
 }
+
+namespace {
+
+/// Codes that are gathered need an algorithm that gathers; sums of small numbers have an end.
+void check_can_exchange(const training::Job& job) {
+  constexpr std::int32_t kMostSummed = 127;  // of −1, 0, 1 in a byte
+  for (const compression::Rule& rule : job.compression) {
+    const std::string name = name_of(rule.codec);
+    if (rule.codec.method == compression::Method::TernGradShared && job.ranks > kMostSummed)
+      throw ConfigError("--compression", name + " adds up to 127 ranks, there are " +
+                                             std::to_string(job.ranks) +
+                                             "; expected terngrad, which is gathered");
+    using enum collectives::Collective;
+    if (!compression::gathers(rule.codec) || is_legal(job.algorithm, AllGather)) continue;
+    std::string text = "codes of " + name + " are gathered, which " +
+                       collectives::name_of(job.algorithm) + " cannot do; expected --algorithm";
+    for (const collectives::Algorithm other : collectives::all_algorithms())
+      if (is_legal(other, AllGather)) text += " " + collectives::name_of(other);
+    text += ", or a codec whose codes are added:";
+    for (const compression::Method method : compression::all_methods())
+      if (!compression::gathers({method})) text += " " + compression::name_of(method);
+    throw ConfigError("--compression", text);
+  }
+}
+
+}  // namespace
 
 ResolvedJob resolve(const training::Job& job) {
   return resolve(job, network::load_network(job.network), topology::load_topology(job.topology));
@@ -118,6 +151,7 @@ ResolvedJob resolve(const training::Job& job, network::Network network,
     throw ConfigError("--buckets-in-flight", "must be at most " + std::to_string(most_in_flight) +
                                                  " with " + collectives::name_of(job.algorithm) +
                                                  ", is " + std::to_string(job.buckets_in_flight));
+  check_can_exchange(job);
   if (job.servers > job.ranks)
     throw ConfigError("--servers", "there are " + std::to_string(job.ranks) +
                                        " ranks, expected no more servers, is " +
@@ -208,7 +242,8 @@ cost::CostModel make_cost_model(const ResolvedJob& resolved, const Machines& mac
       resolved.network, resolved.iteration.works, resolved.batch_of_rank(), resolved.job.threads,
       std::move(of_ranks.machines), std::move(of_ranks.speeds),
       {.how = resolved.job.intra_host,
-       .working_set_bytes = walked_bytes(resolved.iteration.schedule, resolved.host_of_rank)});
+       .working_set_bytes = walked_bytes(resolved.iteration.schedule, resolved.host_of_rank)},
+      resolved.iteration.codes);
 }
 
 cost::CostModel make_cost_model(const topology::Topology& topology,

@@ -51,7 +51,7 @@ CollectiveTimer::CollectiveTimer(Session& session, const schedule::Schedule& sch
 }
 
 std::uint64_t CollectiveTimer::count_errors() {
-  const std::span<float> data = arrays_.buffer(0);
+  const std::span<float> data = arrays_.first();
   for (std::uint64_t i = 0; i < data.size(); ++i)
     data[i] = contribution(session_.rank(), i);
   session_.barrier();

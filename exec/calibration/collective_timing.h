@@ -33,7 +33,11 @@ class CollectiveTimer {
    public:
     Arrays(const schedule::Schedule& schedule, std::span<float> memory);
     void compute(std::int32_t, std::int32_t) override {}
-    std::span<float> buffer(std::uint32_t number) override { return arrays_[number]; }
+    std::span<std::byte> buffer(std::uint32_t number) override {
+      return std::as_writable_bytes(arrays_[number]);
+    }
+
+    std::span<float> first() { return arrays_.front(); }
 
    private:
     std::vector<std::span<float>> arrays_;

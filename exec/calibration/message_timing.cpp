@@ -31,8 +31,8 @@ class Arrays final : public Worker {
  public:
   explicit Arrays(std::uint64_t count) : sent_(count, 1.0f), arrived_(count) {}
   void compute(std::int32_t, std::int32_t) override {}
-  std::span<float> buffer(std::uint32_t number) override {
-    return number == kSent ? sent_ : arrived_;
+  std::span<std::byte> buffer(std::uint32_t number) override {
+    return std::as_writable_bytes(std::span(number == kSent ? sent_ : arrived_));
   }
 
  private:

@@ -25,7 +25,7 @@ class Memory final : public Worker {
  public:
   explicit Memory(std::span<float> memory) : memory_(memory) {}
   void compute(std::int32_t, std::int32_t) override {}
-  std::span<float> buffer(std::uint32_t) override { return memory_; }
+  std::span<std::byte> buffer(std::uint32_t) override { return std::as_writable_bytes(memory_); }
 
  private:
   std::span<float> memory_;

@@ -96,6 +96,8 @@ void Executor::Run::transfer(const Step& step, Tag tag, std::uint32_t slot, std:
     }
     case Verb::Compute:
     case Verb::Combine:
+    case Verb::Encode:
+    case Verb::Decode:
       carry_out(step, tag.iteration);
       return finished(slot, kNotAReceive);
     case Verb::Nothing:

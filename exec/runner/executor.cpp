@@ -2,8 +2,13 @@
 #include "exec/runner/executor.h"
 
 #include "exec/runner/run.h"
+#include "models/base/errors.h"
 
 namespace lockstep::exec {
+
+void Worker::code(const schedule::Step& step, std::int32_t) {
+  LOCKSTEP_CHECK(false, "code " + std::to_string(step.target) + " for a worker that has no codecs");
+}
 
 Executor::Executor(Session& session, const schedule::Schedule& schedule, Worker& worker,
                    const ExecutorOptions& options)

@@ -3,6 +3,7 @@
 // so.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -23,9 +24,11 @@ class Worker {
   /// Carries out row `work` of the work table. Called on the thread of the step's lane: Compute and
   /// Input steps may run at the same time. What it throws ends the run on all ranks.
   virtual void compute(std::int32_t work, std::int32_t iteration) = 0;
-  /// The memory of a buffer, at least as large as the schedule declares; the same for the whole
-  /// run.
-  virtual std::span<float> buffer(std::uint32_t buffer) = 0;
+  /// Carries out an Encode or Decode step, on the thread of its lane; code by code one at a time.
+  virtual void code(const schedule::Step& step, std::int32_t iteration);
+  /// The memory of a buffer, at least as large as the schedule declares, aligned to its elements;
+  /// the same for the whole run.
+  virtual std::span<std::byte> buffer(std::uint32_t buffer) = 0;
 };
 
 struct ExecutorOptions {

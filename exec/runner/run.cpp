@@ -70,9 +70,10 @@ Executor::Run::Run(Session& session, const schedule::Schedule& schedule, Worker&
   extents_.resize(buckets);
   for (std::uint32_t b = 0; b < schedule.buffers.size(); ++b) {
     buffers_.push_back(worker.buffer(b));
-    LOCKSTEP_CHECK(buffers_.back().size() >= schedule.buffers[b].count,
+    const std::uint64_t bytes = schedule.bytes({b, 0, schedule.buffers[b].count});
+    LOCKSTEP_CHECK(buffers_.back().size() >= bytes,
                    "buffer " + schedule.buffers[b].name + " has only " +
-                       std::to_string(buffers_.back().size()) + " elements");
+                       std::to_string(buffers_.back().size()) + " bytes");
   }
 }
 
@@ -212,7 +213,7 @@ void Executor::Run::record(Lane lane, const StartedStep& started, std::int64_t s
   if (iteration_ < options_.trace_first || iteration_ >= options_.trace_end) return;
   const Step& step = *started.step;
   const bool message = step.verb == Verb::Send || step.verb == Verb::Recv;
-  const bool moves = message || step.verb == Verb::Combine;
+  const bool moves = message || step.verb == Verb::Combine || is_coding(step);
   trace.push_back(
       {.rank = session_.rank(),
        .lane = lane,
@@ -221,7 +222,7 @@ void Executor::Run::record(Lane lane, const StartedStep& started, std::int64_t s
        .iteration = iteration_,
        .start = start,
        .end = end,
-       .bytes = moves ? schedule_.bytes(step.verb == Verb::Send ? step.from : step.into) : 0,
+       .bytes = moves ? schedule_.bytes(step.verb == Verb::Recv ? step.into : step.from) : 0,
        .peer = message ? step.target : -1});
 }
 
@@ -290,9 +291,11 @@ void Executor::Run::spin(const LaneState& lane) const {
 }
 
 void Executor::Run::carry_out(const Step& step, std::int32_t iteration) {
-  LOCKSTEP_CHECK(step.verb == Verb::Compute || step.verb == Verb::Combine,
+  const bool is_coding = schedule::is_coding(step);
+  LOCKSTEP_CHECK(step.verb == Verb::Compute || step.verb == Verb::Combine || is_coding,
                  describe(schedule_, step) + " is not for this lane");
   if (step.verb == Verb::Compute) return worker_.compute(step.target, iteration);
+  if (is_coding) return worker_.code(step, iteration);
   combine(step.combine, schedule_.buffers[step.into.buffer].type, bytes_of(step.from),
           bytes_of(step.into));
 }
@@ -317,7 +320,8 @@ void Executor::Run::fail() {
 }
 
 std::span<std::byte> Executor::Run::bytes_of(const schedule::Slice& slice) const {
-  return std::as_writable_bytes(buffers_[slice.buffer].subspan(slice.first, slice.count));
+  const std::uint64_t size = schedule::bytes_of(schedule_.buffers[slice.buffer].type);
+  return buffers_[slice.buffer].subspan(slice.first * size, slice.count * size);
 }
 
 }  // namespace lockstep::exec

@@ -96,7 +96,7 @@ class Executor::Run {
   Worker& worker_;
   ExecutorOptions options_;
   Clock clock_;
-  std::vector<std::span<float>> buffers_;
+  std::vector<std::span<std::byte>> buffers_;
   bool uses_input_ = false;
   bool computes_ = false;
 

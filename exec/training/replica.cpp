@@ -26,20 +26,42 @@ std::size_t scratch_floats(const training::Iteration& iteration) {
   return static_cast<std::size_t>(iteration.schedule.buffers[training::kScratch].count);
 }
 
+/// Of each buffer of codes, rounded up to whole floats.
+std::vector<std::size_t> code_floats(const training::Iteration& iteration) {
+  std::vector<std::size_t> floats;
+  const std::vector<schedule::Buffer>& buffers = iteration.schedule.buffers;
+  for (std::size_t b = iteration.first_code_buffer(); b < buffers.size(); ++b)
+    floats.push_back((buffers[b].count * bytes_of(buffers[b].type) + sizeof(float) - 1) /
+                     sizeof(float));
+  return floats;
+}
+
 }  // namespace
 
 std::size_t Replica::exchanged_floats(const network::Network& network,
                                       const training::Iteration& iteration) {
+  std::size_t codes = 0;
+  for (const std::size_t floats : code_floats(iteration))
+    codes += aligned(floats);
   return aligned(Model::gradient_floats(network)) +
-         aligned(static_cast<std::size_t>(network.sum_count)) + aligned(scratch_floats(iteration));
+         aligned(static_cast<std::size_t>(network.sum_count)) + aligned(scratch_floats(iteration)) +
+         codes;
 }
 
 Replica::Exchanged Replica::divide(const network::Network& network, std::span<float> memory) const {
   const std::size_t sums = aligned(Model::gradient_floats(network));
   const auto sum_count = static_cast<std::size_t>(network.sum_count);
-  return {.of_model = {.gradients = memory.first(Model::gradient_floats(network)),
-                       .sums = memory.subspan(sums, sum_count)},
-          .scratch = memory.subspan(sums + aligned(sum_count), scratch_floats(iteration_))};
+  const std::size_t scratch = sums + aligned(sum_count);
+  Exchanged exchanged{.of_model = {.gradients = memory.first(Model::gradient_floats(network)),
+                                   .sums = memory.subspan(sums, sum_count)},
+                      .scratch = memory.subspan(scratch, scratch_floats(iteration_)),
+                      .codes = {}};
+  std::size_t code = scratch + aligned(scratch_floats(iteration_));
+  for (const std::size_t floats : code_floats(iteration_)) {
+    exchanged.codes.push_back(memory.subspan(code, floats));
+    code += aligned(floats);
+  }
+  return exchanged;
 }
 
 Replica::Replica(const training::Job& job, const network::Network& network,
@@ -54,7 +76,8 @@ Replica::Replica(const training::Job& job, const network::Network& network,
       loader_(*data.train, Batcher(data.train->count(), job.batch, job.ranks, rank, job.seed),
               normaliser_of(job, network.input.channels),
               job.input == network::InputKind::Jpeg ? job.decode_threads : 0, iterations_done),
-      learner_(job, network, rank, exchanged_.of_model) {
+      learner_(job, network, rank, exchanged_.of_model),
+      coder_(job, iteration, rank) {
   const auto share = static_cast<std::size_t>(loader_.share());
   for (Input& input : inputs_) {
     input.images.resize(share * network.input.elements());
@@ -79,19 +102,39 @@ void Replica::compute(std::int32_t work, std::int32_t iteration) {
   learner_.compute(row);
 }
 
-std::span<float> Replica::buffer(std::uint32_t number) {
-  switch (number) {
-    case training::kGradients:
-      return learner_.gradients();
-    case training::kParameters:
-      return learner_.parameters();
-    case training::kScratch:
-      return exchanged_.scratch;
-    case training::kSums:
-      return learner_.sums();
-    default:
-      LOCKSTEP_CHECK(false, "no buffer " + std::to_string(number));
-  }
+void Replica::code(const schedule::Step& step, std::int32_t iteration) {
+  iteration += iterations_done_;
+  if (step.verb == schedule::Verb::Encode)
+    return coder_.encode(step, iteration, memory_of(step.from), memory_of(step.into));
+  coder_.decode(step, memory_of(step.from), memory_of(step.into));
+  // Here the momentum is in the code, and the optimizer is not to add it again.
+  const auto code = static_cast<std::size_t>(step.target);
+  if (iteration_.codes[code].codec.method != compression::Method::Dgc) return;
+  for (const schedule::Slice& slice : iteration_.schedule.codes[code].elements)
+    std::ranges::fill(velocity().subspan(slice.first, slice.count), 0.0F);
+}
+
+std::span<std::byte> Replica::memory_of(const schedule::Slice& slice) {
+  const std::uint64_t size = bytes_of(iteration_.schedule.buffers[slice.buffer].type);
+  return buffer(slice.buffer).subspan(slice.first * size, slice.count * size);
+}
+
+std::span<std::byte> Replica::buffer(std::uint32_t number) {
+  const std::uint32_t first_code = iteration_.first_code_buffer();
+  std::span<float> floats;
+  if (number >= first_code && number - first_code < exchanged_.codes.size())
+    floats = exchanged_.codes[number - first_code];
+  else if (number == training::kGradients)
+    floats = learner_.gradients();
+  else if (number == training::kParameters)
+    floats = learner_.parameters();
+  else if (number == training::kScratch)
+    floats = exchanged_.scratch;
+  else if (number == training::kSums)
+    floats = learner_.sums();
+  else
+    LOCKSTEP_CHECK(false, "no buffer " + std::to_string(number));
+  return std::as_writable_bytes(floats);
 }
 
 std::uint64_t Replica::hash() {

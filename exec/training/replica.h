@@ -11,6 +11,7 @@
 #include "exec/data/dataset.h"
 #include "exec/data/loader.h"
 #include "exec/runner/executor.h"
+#include "exec/training/coder.h"
 #include "exec/training/learner.h"
 #include "models/network/network.h"
 #include "models/training/iteration.h"
@@ -33,7 +34,8 @@ class Replica final : public Worker {
                                       const training::Iteration& iteration);
 
   void compute(std::int32_t work, std::int32_t iteration) override;
-  std::span<float> buffer(std::uint32_t number) override;
+  void code(const schedule::Step& step, std::int32_t iteration) override;
+  std::span<std::byte> buffer(std::uint32_t number) override;
 
   /// Of this rank's share of each batch so far: the sum of its images' losses.
   const std::vector<double>& loss_sums() const { return learner_.loss_sums(); }
@@ -42,6 +44,7 @@ class Replica final : public Worker {
   /// Of the images read for training so far.
   Loader::Cost input_cost() const { return loader_.cost(); }
   std::span<float> parameters() { return learner_.parameters(); }
+  std::span<float> gradients() { return learner_.gradients(); }
   std::span<float> velocity() { return learner_.velocity(); }
   /// A number that differs, but for one chance in 2⁶⁴, when any bit of the parameters does.
   std::uint64_t hash();
@@ -51,6 +54,7 @@ class Replica final : public Worker {
   struct Exchanged {
     ExchangedMemory of_model;
     std::span<float> scratch;
+    std::vector<std::span<float>> codes;  // of each buffer of codes
   };
   Exchanged divide(const network::Network& network, std::span<float> memory) const;
 
@@ -63,6 +67,7 @@ class Replica final : public Worker {
     return inputs_[static_cast<std::size_t>(iteration % 2)];
   }
   void fill(std::int32_t iteration);
+  std::span<std::byte> memory_of(const schedule::Slice& slice);
 
   const training::Iteration& iteration_;
   std::int32_t iterations_done_;  // before this replica
@@ -70,6 +75,7 @@ class Replica final : public Worker {
   Exchanged exchanged_;
   Loader loader_;
   Learner learner_;
+  Coder coder_;
   std::array<Input, 2> inputs_;
 };
 

@@ -3,6 +3,7 @@
 
 #include <cstring>
 
+#include "exec/codecs/half.h"
 #include "models/base/errors.h"
 
 namespace lockstep::exec {
@@ -18,9 +19,24 @@ void add(const float* __restrict from, float* __restrict into, std::size_t count
     into[i] = into[i] + from[i];
 }
 
+/// Sums of few small numbers: they must not overflow.
+void add(const std::int8_t* __restrict from, std::int8_t* __restrict into, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i)
+    into[i] = static_cast<std::int8_t>(from[i] + into[i]);
+}
+
 void take_greater(const float* __restrict from, float* __restrict into, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i)
     into[i] = from[i] > into[i] ? from[i] : into[i];
+}
+
+template <typename Element>
+const Element* elements(std::span<const std::byte> bytes) {
+  return reinterpret_cast<const Element*>(bytes.data());
+}
+template <typename Element>
+Element* elements(std::span<std::byte> bytes) {
+  return reinterpret_cast<Element*>(bytes.data());
 }
 
 }  // namespace
@@ -30,23 +46,25 @@ void combine(Operator combining, ElementType type, std::span<const std::byte> fr
   LOCKSTEP_CHECK(from.size() == into.size() && from.size() % bytes_of(type) == 0,
                  std::to_string(from.size()) + " bytes into " + std::to_string(into.size()));
   if (from.empty()) return;
+  if (combining == Operator::Replace) {
+    std::memcpy(into.data(), from.data(), from.size());
+    return;
+  }
+  const bool adds = combining == Operator::Sum;
+  LOCKSTEP_CHECK(adds || type == ElementType::Float32, "there is no maximum of " + name_of(type));
+  const std::size_t count = from.size() / bytes_of(type);
   switch (type) {
-    case ElementType::Float32: {
-      const auto* source = reinterpret_cast<const float*>(from.data());
-      auto* target = reinterpret_cast<float*>(into.data());
-      const std::size_t count = from.size() / sizeof(float);
-      switch (combining) {
-        case Operator::Replace:
-          std::memcpy(target, source, from.size());
-          return;
-        case Operator::Sum:
-          add(source, target, count);
-          return;
-        case Operator::Max:
-          take_greater(source, target, count);
-          return;
-      }
-    }
+    case ElementType::Float32:
+      return adds ? add(elements<float>(from), elements<float>(into), count)
+                  : take_greater(elements<float>(from), elements<float>(into), count);
+    case ElementType::Float16:
+      return add_float16(elements<std::uint16_t>(from), elements<std::uint16_t>(into), count);
+    case ElementType::BFloat16:
+      return add_bfloat16(elements<std::uint16_t>(from), elements<std::uint16_t>(into), count);
+    case ElementType::Int8:
+      return add(elements<std::int8_t>(from), elements<std::int8_t>(into), count);
+    case ElementType::Byte:
+      LOCKSTEP_CHECK(false, "bytes are codes, which are not added");
   }
 }
 

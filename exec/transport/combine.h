@@ -11,7 +11,7 @@
 namespace lockstep::exec {
 
 /// `from` and `into` are equally long, a whole number of elements, aligned to elements, and don't
-/// overlap. Max takes `from` where it is greater.
+/// overlap. Max, of Float32 only, takes `from` where it is greater; Byte can only be replaced.
 void combine(schedule::Operator combining, schedule::ElementType type,
              std::span<const std::byte> from, std::span<std::byte> into);
 

@@ -34,6 +34,19 @@ LayerCost roofline(const Work& work, const Network& network, const Machine& mach
   return cost;
 }
 
+const LayerCost* find_codec(const Machine& machine, const compression::Codec& codec,
+                            const char* direction) {
+  const std::string wanted = codec_signature(name_of(codec));
+  const std::string like = codec_signature(name_of(codec.method)) + ":";
+  const LayerCost* similar = nullptr;
+  for (const LayerCost& row : machine.layers) {
+    if (row.direction != direction) continue;
+    if (row.signature == wanted) return &row;
+    if (similar == nullptr && row.signature.starts_with(like)) similar = &row;
+  }
+  return similar;
+}
+
 std::string whole(double count) {
   return std::to_string(static_cast<std::int64_t>(count));
 }
@@ -43,9 +56,10 @@ std::string whole(double count) {
 CostModel::CostModel(const Network& network, network::WorkTable works,
                      std::vector<std::int32_t> batch_of_rank, std::int32_t threads,
                      std::vector<const Machine*> machines, std::vector<double> speed,
-                     WithinHosts within_hosts)
+                     WithinHosts within_hosts, std::vector<compression::Group> codes)
     : CostModel(std::move(machines), std::move(speed), within_hosts) {
   works_ = std::move(works);
+  codes_ = std::move(codes);
   batch_of_rank_ = std::move(batch_of_rank);
   threads_ = threads;
   for (const Machine* machine : kinds_) {
@@ -147,6 +161,35 @@ Demand CostModel::combine(Rank rank, std::uint64_t bytes) const {
           .memory_bytes = 3 * count};  // both operands read, one written
 }
 
+Demand CostModel::coding(Rank rank, const schedule::Step& step, bool is_first) const {
+  const compression::Group& group = codes_[static_cast<std::size_t>(step.target)];
+  const compression::Codec& codec = group.codec;
+  if (step.verb == schedule::Verb::Encode)
+    return codec_row(rank, group, is_first ? kEncode : kEncodeNext, encode_effort(codec));
+  Demand demand = codec_row(rank, group, kDecode, decode_effort(codec));
+  if (step.combine != schedule::Operator::Sum) return demand;
+  const Demand another = codec_row(rank, group, kDecodeAnother, decode_effort(codec));
+  const auto others = static_cast<double>(machines_.size() - 1);
+  demand.seconds += others * another.seconds;
+  demand.memory_bytes += others * another.memory_bytes;
+  return demand;
+}
+
+/// Of a codec that was measured with another parameter only, what was measured there.
+Demand CostModel::codec_row(Rank rank, const compression::Group& group, const char* direction,
+                            const compression::Effort& effort) const {
+  const auto elements = static_cast<double>(group.elements());
+  const Machine& here = machine(rank);
+  Demand demand{.cores = 1, .memory_bytes = effort.bytes_per_element * elements};
+  if (const LayerCost* row = find_codec(here, group.codec, direction))
+    demand.seconds = row->seconds_of(elements);
+  else
+    demand.seconds = std::max(effort.flops_per_element * elements / here.flops_per_core,
+                              demand.memory_bytes / here.core_memory_bytes_per_second);
+  demand.seconds /= speed_[static_cast<std::size_t>(rank)];
+  return demand;
+}
+
 MessageCost CostModel::message_cost(Rank rank, bool within_host) const {
   const MessageCost& tcp = machine(rank).message;
   if (!within_host) return machine(rank).between_hosts.value_or(tcp);
@@ -181,6 +224,12 @@ std::vector<std::string> CostModel::estimated_rows() const {
   for (std::size_t kind = 0; kind < rows_.size(); ++kind)
     for (const Row& row : rows_[kind])
       if (!row.measured) names.push_back(kinds_[kind]->name + ": " + row.name);
+  for (const Machine* kind : kinds_)
+    for (const compression::Group& group : codes_) {
+      const std::string name = kind->name + ": " + codec_signature(name_of(group.codec));
+      const bool is_new = std::find(names.begin(), names.end(), name) == names.end();
+      if (is_new && find_codec(*kind, group.codec, kEncode) == nullptr) names.push_back(name);
+    }
   if (within_hosts_.how != IntraHost::Tcp)
     for (const Machine* kind : kinds_)
       if (!kind->exchanges.contains(within_hosts_.how))

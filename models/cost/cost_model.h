@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/base/intra_host.h"
+#include "models/compression/codec.h"
 #include "models/cost/exchange.h"
 #include "models/cost/machine.h"
 #include "models/network/network.h"
@@ -53,7 +54,7 @@ class CostModel {
   CostModel(const network::Network& network, network::WorkTable works,
             std::vector<std::int32_t> batch_of_rank, std::int32_t threads,
             std::vector<const Machine*> machines, std::vector<double> speed,
-            WithinHosts within_hosts = {});
+            WithinHosts within_hosts = {}, std::vector<compression::Group> codes = {});
 
   /// For schedules without Compute steps (a collective alone): no network, no works. The ranks only
   /// wait for one another, so that their communication threads poll; where it was measured what
@@ -63,6 +64,8 @@ class CostModel {
 
   Demand compute(Rank rank, std::int32_t work) const;
   Demand combine(Rank rank, std::uint64_t bytes) const;
+  /// Of an Encode or Decode step; `is_first`: the first stage of its code.
+  Demand coding(Rank rank, const schedule::Step& step, bool is_first) const;
   /// A receive that combines pays for it per byte, as it arrives.
   MessageDemand message(Rank sender, Rank receiver, bool within_host,
                         schedule::Operator combine) const;
@@ -101,12 +104,15 @@ class CostModel {
   };
   double units(Rank rank, std::size_t work) const;
   double walked(double since) const;
+  Demand codec_row(Rank rank, const compression::Group& group, const char* direction,
+                   const compression::Effort& effort) const;
   /// What was measured of exchanges on the rank's host; null where nothing was.
   const ExchangeCosts* exchanges(Rank rank) const;
   /// Of messages to or from the rank.
   MessageCost message_cost(Rank rank, bool within_host) const;
 
   network::WorkTable works_;
+  std::vector<compression::Group> codes_;
   std::vector<std::int32_t> batch_of_rank_;
   WithinHosts within_hosts_;
   std::int32_t threads_ = 1;

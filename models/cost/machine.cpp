@@ -71,6 +71,10 @@ void scale_messages(Machine& machine, double factor) {
   machine.combine_seconds_per_byte *= factor;
 }
 
+std::string codec_signature(const std::string& codec) {
+  return "codec " + codec;
+}
+
 RowName row_name(const network::Work& work, const network::Network& network) {
   const auto stage = [&] {
     return network.signature(network.stages[static_cast<std::size_t>(work.stage)]);

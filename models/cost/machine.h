@@ -34,6 +34,13 @@ struct RowName {
 };
 RowName row_name(const network::Work& work, const network::Network& network);
 
+/// The same of a codec: "codec top-k:0.01" and a direction. A row is per element of the group.
+inline constexpr const char* kEncode = "encode";
+inline constexpr const char* kEncodeNext = "encode, next stage";
+inline constexpr const char* kDecode = "decode";
+inline constexpr const char* kDecodeAnother = "decode, another rank's";
+std::string codec_signature(const std::string& codec);
+
 /// One measurement: what it took for so many units (images, parameters, bytes).
 struct Sample {
   double units = 0;

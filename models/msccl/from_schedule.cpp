@@ -202,7 +202,7 @@ class GpuWriter {
 
   Type type_of(StepId id) const {
     const schedule::Step& step = unrolled_.step(id);
-    if (step.verb == Verb::Compute) refuse(id, "MSCCL has no computations");
+    if (step.verb == Verb::Compute || is_coding(step)) refuse(id, "MSCCL has no computations");
     if (step.verb == Verb::Send) return Type::Send;
     const bool receives = step.verb == Verb::Recv;
     switch (step.combine) {

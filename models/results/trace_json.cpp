@@ -56,6 +56,10 @@ std::string name_of(const Step& step, std::span<const std::string> work_names) {
       return "receive ← " + std::to_string(step.target);
     case Verb::Combine:
       return "combine";
+    case Verb::Encode:
+      return "encode";
+    case Verb::Decode:
+      return "decode";
   }
   return "";
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "models/schedule/interval_map.h"
@@ -15,7 +16,9 @@ namespace lockstep::schedule {
 /// writer after the readers and the writer; whatever was before those is then before it too.
 class Accesses {
  public:
-  explicit Accesses(const std::vector<Buffer>& buffers) {
+  /// `codes`, those of the schedule, must outlive it.
+  explicit Accesses(const std::vector<Buffer>& buffers, std::span<const Code> codes = {})
+      : codes_(codes) {
     for (const Buffer& buffer : buffers)
       buffers_.emplace_back(buffer.count, History{});
   }
@@ -28,9 +31,14 @@ class Accesses {
                             std::uint64_t end) {
       if (earlier != number && earlier != kNone) conflict(earlier, buffer, first, end);
     };
-    const bool combines = step.verb == Verb::Compute || step.verb == Verb::Combine;
-    if (step.verb == Verb::Send || combines) read(number, step.from, others);
-    if (step.verb == Verb::Recv || combines) write(number, step.into, others);
+    const bool does_both = step.verb != Verb::Send && step.verb != Verb::Recv;
+    if (step.verb == Verb::Nothing) return;
+    if (step.verb == Verb::Send || does_both)
+      for (const Slice& slice : meant(step, step.from))
+        read(number, slice, others);
+    if (step.verb == Verb::Recv || does_both)
+      for (const Slice& slice : meant(step, step.into))
+        write(number, slice, others);
   }
 
  private:
@@ -45,6 +53,13 @@ class Accesses {
     std::uint32_t reader;
     std::uint32_t before;
   };
+
+  /// What a slice of a step stands for.
+  std::span<const Slice> meant(const Step& step, const Slice& slice) const {
+    if (!is_coding(step)) return {&slice, 1};
+    const Code& code = codes_[static_cast<std::size_t>(step.target)];
+    return means_elements(code, slice) ? std::span(code.elements) : std::span(&slice, 1);
+  }
 
   template <typename Conflict>
   void read(std::uint32_t number, const Slice& slice, Conflict conflict) {
@@ -71,6 +86,7 @@ class Accesses {
     buffer.assign(slice.first, slice.end(), History{number, kNone});
   }
 
+  std::span<const Code> codes_;
   std::vector<IntervalMap<History>> buffers_;
   std::vector<Read> reads_;
 };

@@ -18,6 +18,10 @@ Contributions::Contributions(std::int32_t ranks)
     work_[static_cast<std::size_t>(rank) / 64] = std::uint64_t{1} << (rank % 64);
     intern(work_);
   }
+  std::fill(work_.begin(), work_.end(), 0);
+  for (Rank rank = 0; rank < ranks; ++rank)
+    work_[static_cast<std::size_t>(rank) / 64] |= std::uint64_t{1} << (rank % 64);
+  all_ = intern(work_);
 }
 
 SetId Contributions::intern(const std::vector<std::uint64_t>& words) {
@@ -51,11 +55,13 @@ bool Contributions::overlap(SetId a, SetId b) const {
   return false;
 }
 
-bool Contributions::is_complete(SetId set) const {
+bool Contributions::is_complete_or_maximum(SetId set) const {
   int members = 0;
   for (std::size_t w = 0; w + 1 < stride_; ++w)
     members += std::popcount(words_[set * stride_ + w]);
-  return members == ranks_ && flaws(set) == 0;
+  const bool is_maximum = (flaws(set) & kMaximum) != 0;
+  // A rank that took part twice changes no maximum.
+  return set == all_ || (is_maximum && members == ranks_ && (flaws(set) & ~kTwice) == kMaximum);
 }
 
 SetId Contributions::join(SetId a, SetId b, Operator combine, std::uint64_t flaws) {

@@ -33,11 +33,15 @@ class Contributions {
   static constexpr SetId foreign() { return 1; }
   SetId own(Rank rank) const { return first_own_ + static_cast<SetId>(rank); }
 
+  /// All ranks once, and no flaw.
+  SetId all() const { return all_; }
+
   bool is_empty(SetId set) const;  // of ranks
   bool overlap(SetId a, SetId b) const;
   std::uint64_t flaws(SetId set) const { return words_[set * stride_ + stride_ - 1]; }
-  /// All ranks once, and no flaw.
-  bool is_complete(SetId set) const;
+  bool is_complete(SetId set) const { return set == all_; }
+  /// All ranks, by adding or by taking the maximum.
+  bool is_complete_or_maximum(SetId set) const;
   /// Both together under `combine` (not Replace), with `flaws` besides.
   SetId join(SetId a, SetId b, Operator combine, std::uint64_t flaws);
   /// What is wrong with it as the sum over all ranks: "lacks ranks 1, 2", "was never written".
@@ -54,6 +58,7 @@ class Contributions {
   std::int32_t ranks_;
   std::size_t stride_;  // words per set: a bit per rank, then a word of flaws
   SetId first_own_;
+  SetId all_;
   std::vector<std::uint64_t> words_;
   std::unordered_multimap<std::uint64_t, SetId> by_hash_;
   std::unordered_map<std::uint64_t, SetId> sums_;  // of sets without an overlap, by both numbers

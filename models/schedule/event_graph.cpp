@@ -17,7 +17,8 @@ std::vector<StepId> lane_order(const Unrolled& unrolled) {
     last.fill(kNoStep);
     for (StepId id = unrolled.first_of(rank); id < unrolled.end_of(rank); ++id) {
       const Step& step = unrolled.step(id);
-      if (step.verb != Verb::Compute && step.verb != Verb::Combine) continue;
+      if (step.verb == Verb::Send || step.verb == Verb::Recv || step.verb == Verb::Nothing)
+        continue;
       previous[id] = std::exchange(last[static_cast<std::size_t>(step.lane)], id);
     }
   }

@@ -15,7 +15,7 @@ class RaceSearch {
       : unrolled_(unrolled), messages_(messages), order_(unrolled, messages), findings_(findings) {}
 
   void search(Rank rank) {
-    Accesses accesses(unrolled_.schedule().buffers);
+    Accesses accesses(unrolled_.schedule().buffers, unrolled_.schedule().codes);
     for (StepId id = unrolled_.first_of(rank); id < unrolled_.end_of(rank); ++id) {
       if (findings_.is_full()) return;
       check_channel(id);

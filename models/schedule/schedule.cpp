@@ -10,8 +10,30 @@ std::uint64_t bytes_of(ElementType type) {
   switch (type) {
     case ElementType::Float32:
       return 4;
+    case ElementType::Float16:
+    case ElementType::BFloat16:
+      return 2;
+    case ElementType::Int8:
+    case ElementType::Byte:
+      return 1;
   }
   return 0;
+}
+
+std::string name_of(ElementType type) {
+  switch (type) {
+    case ElementType::Float32:
+      return "float32";
+    case ElementType::Float16:
+      return "float16";
+    case ElementType::BFloat16:
+      return "bfloat16";
+    case ElementType::Int8:
+      return "int8";
+    case ElementType::Byte:
+      return "byte";
+  }
+  return "";
 }
 
 std::string name_of(Collective collective) {
@@ -109,6 +131,12 @@ std::string describe(const Schedule& schedule, const Step& step) {
     case Verb::Combine:
       return "combine " + name_of(schedule, step.from) + " into " + name_of(schedule, step.into) +
              ", " + name_of(step.combine);
+    case Verb::Encode:
+      return "encode " + name_of(schedule, step.from) + " into " + name_of(schedule, step.into) +
+             " (code " + std::to_string(step.target) + ")";
+    case Verb::Decode:
+      return "decode " + name_of(schedule, step.from) + " into " + name_of(schedule, step.into) +
+             " (code " + std::to_string(step.target) + ")";
   }
   return "";
 }

@@ -22,6 +22,8 @@ enum class Verb : std::uint8_t {
   Send,     // send `from` to rank `target`
   Recv,     // receive from rank `target` into `into`, combining with `combine`
   Combine,  // into = into (combine) from
+  Encode,   // into = a code of `from`, by the codec of code `target`
+  Decode,   // into = what `from` is a code of
 };
 
 /// How arriving elements meet those in place.
@@ -32,8 +34,11 @@ enum class Operator : std::uint8_t { Replace, Sum, Max };
 enum class Lane : std::uint8_t { Compute, Communication, Input };
 inline constexpr int kLanes = 3;
 
-enum class ElementType : std::uint8_t { Float32 };
+/// Bytes hold codes whose inside only a codec knows: they are stored, never added.
+enum class ElementType : std::uint8_t { Float32, Float16, BFloat16, Int8, Byte };
 std::uint64_t bytes_of(ElementType type);
+/// "float32", "byte".
+std::string name_of(ElementType type);
 
 /// Buffers are declared by the schedule, alike on every rank.
 struct Buffer {
@@ -56,11 +61,23 @@ struct Slice {
   friend bool operator==(const Slice&, const Slice&) = default;
 };
 
+/// Elements that travel encoded. A rank's contribution to them is encoded once or, where a code
+/// has stages, again and again: Encode reads these elements first, then what the ranks have
+/// together after the stage before; Decode writes these elements.
+struct Code {
+  std::string name;             // "top-k 1 %"
+  std::vector<Slice> elements;  // of one buffer, ascending
+  friend bool operator==(const Code&, const Code&) = default;
+};
+
 /// A step's number within its fragment on its rank: round × steps_per_round + slot.
 using StepIndex = std::uint32_t;
 
 /// One instruction. `from` is read, `into` is written (and read, unless `combine` is Replace).
 /// Compute steps name what they read and write too, so that the proof covers them.
+/// Encode and Decode with `combine` Sum read one code of every rank, equally long, in the order of
+/// the ranks, and add up what they stand for; with Replace they read a single code. Where a slice
+/// is in the buffer of the code's elements, those elements are meant, and it is their hull.
 struct Step {
   Verb verb = Verb::Nothing;
   Lane lane = Lane::Communication;
@@ -121,11 +138,20 @@ struct Schedule {
   std::int32_t ranks = 1;
   std::vector<Buffer> buffers;
   std::vector<Fragment> fragments;
+  std::vector<Code> codes;
 
   std::uint64_t bytes(const Slice& slice) const {
     return slice.count * bytes_of(buffers[slice.buffer].type);
   }
 };
+
+inline bool is_coding(const Step& step) {
+  return step.verb == Verb::Encode || step.verb == Verb::Decode;
+}
+/// Whether `slice`, of an Encode or Decode step of the code, stands for the code's elements.
+inline bool means_elements(const Code& code, const Slice& slice) {
+  return !code.elements.empty() && code.elements.front().buffer == slice.buffer;
+}
 
 /// Names a step for people: "rank 3, all-reduce 0, step 17".
 std::string describe(const Schedule& schedule, Rank rank, std::uint32_t fragment, StepIndex step);

@@ -16,7 +16,7 @@ namespace {
 // As files spell them, in the order of the enumerators.
 using Names = std::vector<std::string>;
 const Names& verb_names() {
-  static const Names names{"nothing", "compute", "send", "recv", "combine"};
+  static const Names names{"nothing", "compute", "send", "recv", "combine", "encode", "decode"};
   return names;
 }
 const Names& operator_names() {
@@ -28,7 +28,7 @@ const Names& lane_names() {
   return names;
 }
 const Names& element_type_names() {
-  static const Names names{"float32"};
+  static const Names names{"float32", "float16", "bfloat16", "int8", "byte"};
   return names;
 }
 
@@ -108,9 +108,7 @@ Enum read_name(const ObjectReader& reader, const std::string& key, const Names& 
                         (guess.empty() ? "" : "; did you mean \"" + guess + "\"?"));
 }
 
-Slice read_slice(const ObjectReader& step, const std::string& key, const Schedule& schedule) {
-  if (!step.has(key)) return {};
-  const ObjectReader reader = step.object(key, {"buffer", "first", "count"});
+Slice slice_of(const ObjectReader& reader, const Schedule& schedule) {
   const std::string name = reader.text("buffer");
   std::vector<std::string> known;
   for (std::uint32_t b = 0; b < schedule.buffers.size(); ++b) {
@@ -122,6 +120,11 @@ Slice read_slice(const ObjectReader& step, const std::string& key, const Schedul
   throw ConfigError(reader.place("buffer"),
                     "there is no buffer \"" + name + "\"" +
                         (guess.empty() ? "" : "; did you mean \"" + guess + "\"?"));
+}
+
+Slice read_slice(const ObjectReader& step, const std::string& key, const Schedule& schedule) {
+  if (!step.has(key)) return {};
+  return slice_of(step.object(key, {"buffer", "first", "count"}), schedule);
 }
 
 Step read_step(const ObjectReader& reader, const Schedule& schedule) {
@@ -194,33 +197,54 @@ Buffer read_buffer(const ObjectReader& reader, const Schedule& schedule) {
   return buffer;
 }
 
+Code read_code(const ObjectReader& reader, const Schedule& schedule) {
+  Code code;
+  code.name = reader.text("name");
+  for (const ObjectReader& slice : reader.objects("elements", {"buffer", "first", "count"}))
+    code.elements.push_back(slice_of(slice, schedule));
+  return code;
+}
+
+std::string text_of(const Schedule& schedule, const Code& code) {
+  Json elements = Json::array();
+  for (const Slice& slice : code.elements)
+    elements.push_back(json_of(schedule, slice));
+  return Json{{"name", code.name}, {"elements", elements}}.dump();
+}
+
 }  // namespace
 
 std::string to_json(const Schedule& schedule) {
   std::vector<std::string> buffers;
   for (const Buffer& buffer : schedule.buffers)
-    buffers.push_back(Json{{"name", buffer.name},
-                           {"count", buffer.count},
-                           {"type", spell(element_type_names(), buffer.type)}}
-                          .dump());
+    buffers.push_back(
+        Json{{"name", buffer.name}, {"count", buffer.count}, {"type", name_of(buffer.type)}}
+            .dump());
+  std::vector<std::string> codes;
+  for (const Code& code : schedule.codes)
+    codes.push_back(text_of(schedule, code));
   std::vector<std::string> fragments;
   for (const Fragment& fragment : schedule.fragments)
     fragments.push_back(text_of(schedule, fragment));
   return "{\"name\": " + Json(schedule.name).dump() +
          ",\n  \"ranks\": " + std::to_string(schedule.ranks) +
          ",\n  \"buffers\": " + listed(buffers, "    ") +
+         (codes.empty() ? "" : ",\n  \"codes\": " + listed(codes, "    ")) +
          ",\n  \"fragments\": " + listed(fragments, "    ") + "}\n";
 }
 
 Schedule parse_schedule(const std::string& text, const std::string& where) {
   const Json json = parse_json(text, where);
-  const ObjectReader reader(json, where, "", {"name", "ranks", "buffers", "fragments"});
+  const ObjectReader reader(json, where, "", {"name", "ranks", "buffers", "codes", "fragments"});
   Schedule schedule;
   schedule.name = reader.text("name");
   // The bound keeps the key of a channel within 64 bits, and memory within reason.
   schedule.ranks = reader.integer<std::int32_t>("ranks", 1, 1 << 20);
   for (const ObjectReader& buffer : reader.objects("buffers", {"name", "count", "type"}))
     schedule.buffers.push_back(read_buffer(buffer, schedule));
+  if (reader.has("codes"))
+    for (const ObjectReader& code : reader.objects("codes", {"name", "elements"}))
+      schedule.codes.push_back(read_code(code, schedule));
   for (const ObjectReader& fragment :
        reader.objects("fragments", {"name", "bucket", "after", "programs"}))
     schedule.fragments.push_back(read_fragment(fragment, schedule));

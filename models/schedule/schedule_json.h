@@ -8,10 +8,11 @@
 
 namespace lockstep::schedule {
 
-/// One object: name, ranks, buffers, and fragments. A fragment holds its programs, one per rank, or
-/// a single one if it is the same on all ranks: the shape (rounds, steps_per_round,
-/// rounds_in_flight) and the list of steps, each on a line of its own, an unused slot as {}.
-/// Buffers are named, so their names must differ; what has its default value is left out.
+/// One object: name, ranks, buffers, codes if there are any, and fragments. A fragment holds its
+/// programs, one per rank, or a single one if it is the same on all ranks: the shape (rounds,
+/// steps_per_round, rounds_in_flight) and the list of steps, each on a line of its own, an unused
+/// slot as {}. Buffers are named, so their names must differ; what has its default value is left
+/// out.
 std::string to_json(const Schedule& schedule);
 /// The schedule of such a text: the same steps in the same rounds. Checks form and names only, the
 /// rest is verify()'s. Throws ConfigError; `where` is the file, the place a JSON pointer:

@@ -37,6 +37,10 @@ void check_frame(const Unrolled& unrolled, const Contract& contract, Findings& f
   if (contract.root < 0 || contract.root >= schedule.ranks)
     findings.add_general(-1, "the root of the contract is rank " + std::to_string(contract.root) +
                                  ", and there are " + std::to_string(schedule.ranks) + " ranks");
+  for (const Code& code : schedule.codes)
+    for (const Slice& slice : code.elements)
+      if (!is_inside(schedule, slice) || slice.buffer != code.elements.front().buffer)
+        findings.add_general(-1, "elements of code " + code.name + " are not inside one buffer");
   for (const Section& section : unrolled.sections()) {
     const Fragment& fragment = schedule.fragments[section.fragment];
     const auto complain = [&](const std::string& what) {
@@ -57,6 +61,23 @@ void check_frame(const Unrolled& unrolled, const Contract& contract, Findings& f
       }
     }
   }
+}
+
+/// What is wrong with an Encode or Decode step by itself, or nothing.
+std::string coding_fault(const Schedule& schedule, const Step& step) {
+  if (step.target < 0 || static_cast<std::size_t>(step.target) >= schedule.codes.size())
+    return "there is no code " + std::to_string(step.target);
+  const Code& code = schedule.codes[static_cast<std::size_t>(step.target)];
+  if (step.verb == Verb::Decode && !means_elements(code, step.into))
+    return "decodes into another buffer than that of the code's elements";
+  if (step.verb == Verb::Decode ? means_elements(code, step.from) : means_elements(code, step.into))
+    return "has elements where a code belongs";
+  if (step.combine == Operator::Max) return "codes have no maximum";
+  if (step.combine == Operator::Sum &&
+      step.from.count % static_cast<std::uint64_t>(schedule.ranks) != 0)
+    return "reads " + std::to_string(step.from.count) + " elements as equally long codes of " +
+           std::to_string(schedule.ranks) + " ranks";
+  return "";
 }
 
 /// What is wrong with a step by itself, or nothing.
@@ -90,6 +111,10 @@ std::string fault_of(const Unrolled& unrolled, StepId id) {
         return "combines " + std::to_string(step.from.count) + " elements into " +
                std::to_string(step.into.count);
       break;
+    case Verb::Encode:
+    case Verb::Decode:
+      if (const std::string fault = coding_fault(schedule, step); !fault.empty()) return fault;
+      break;
   }
   // A computation may read or write nothing that the schedule knows of.
   const auto reaches_out = [&](const Slice& slice) {
@@ -99,6 +124,9 @@ std::string fault_of(const Unrolled& unrolled, StepId id) {
   const bool writes = step.verb != Verb::Send;
   if ((reads && reaches_out(step.from)) || (writes && reaches_out(step.into)))
     return "reaches beyond its buffer";
+  const bool adds = step.combine != Operator::Replace && !is_coding(step) && step.into.count > 0;
+  if (adds && writes && schedule.buffers[step.into.buffer].type == ElementType::Byte)
+    return "adds bytes, whose meaning only a codec knows";
   return "";
 }
 

@@ -38,6 +38,8 @@ struct Violation {
 /// - no two steps of a rank that touch one element, one of them writing, are unordered by that
 ///   rank's own dependencies, nor are fragments that share a channel: so it cannot race;
 /// - nothing is sent or combined that was never written, and only the same elements are added;
+/// - what a rank encodes is its own contribution, what is decoded contains every rank's code once,
+///   in its place;
 /// - the contract holds.
 /// Returns every violation found, up to 100; empty = proven.
 std::vector<Violation> verify(const Schedule& schedule, const Contract& contract);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "models/base/errors.h"
+#include "models/training/coding.h"
 
 namespace lockstep::training {
 
@@ -135,24 +136,27 @@ class IterationBuilder {
     iteration_.buckets = make_buckets(network, job.bucket_bytes);
     iteration_.schedule.name = "iteration of " + network.name;
     iteration_.schedule.ranks = job.ranks;
+    finished_.resize(iteration_.buckets.size());
   }
 
   Iteration build() && {
     const bool synchronises = job_.batch_norm == BatchNorm::Synchronised && job_.ranks > 1;
+    iteration_.synchronises = synchronises;
+    Coding coding(job_, groups_, iteration_.first_code_buffer(), iteration_.schedule);
     const Chain chain =
         ChainBuilder(network_, input_of(job_), synchronises, iteration_.works).build();
     for (std::size_t run = 0; run < chain.runs.size(); ++run)
       add_run(chain, run);
-    const auto first_bucket = static_cast<std::uint32_t>(iteration_.schedule.fragments.size());
     for (std::size_t b = 0; b < iteration_.buckets.size(); ++b)
-      add_bucket(chain, b, first_bucket);
+      add_bucket(chain, b, coding);
     for (std::size_t b = 0; b < iteration_.buckets.size(); ++b)
-      add_update(b, first_bucket);
+      add_update(b);
     iteration_.schedule.buffers = {{.name = "gradients", .count = network_.flat_count},
                                    {.name = "parameters", .count = network_.flat_count},
                                    {.name = "scratch", .count = scratch_}};
     if (synchronises)
       iteration_.schedule.buffers.push_back({.name = "sums", .count = network_.sum_count});
+    coding.declare_buffers();
     return std::move(iteration_);
   }
 
@@ -169,35 +173,56 @@ class IterationBuilder {
     const auto last = static_cast<StepIndex>(chain.runs[run].size() - 1);
     iteration_.schedule.fragments.push_back(all_reduce(
         "all-reduce sums " + std::to_string(run), -1, chain.sums[run],
-        static_cast<std::size_t>(job_.buckets_in_flight * job_.streams), {{number, last}}));
+        static_cast<std::size_t>(job_.buckets_in_flight) * places_of_bucket(), {{number, last}}));
   }
 
-  void add_bucket(const Chain& chain, std::size_t index, std::uint32_t first_bucket) {
+  void add_bucket(const Chain& chain, std::size_t index, Coding& coding) {
     const Bucket& bucket = iteration_.buckets[index];
     const auto in_flight = static_cast<std::size_t>(job_.buckets_in_flight);
-    const auto streams = static_cast<std::size_t>(job_.streams);
     const auto ready_stage = static_cast<std::size_t>(
         job_.overlap ? bucket.first_stage : iteration_.buckets.back().first_stage);
     std::vector<After> after{chain.backward_of[ready_stage]};
-    if (index >= in_flight) wait_for_bucket(first_bucket, index - in_flight, after);
-    for (std::size_t part = 0; part < streams; ++part) {
-      const schedule::Slice slice =
-          collectives::part_of({kGradients, bucket.first, bucket.count}, part, streams);
-      iteration_.schedule.fragments.push_back(all_reduce(
-          "all-reduce " + std::to_string(index) + (streams > 1 ? "." + std::to_string(part) : ""),
-          static_cast<std::int32_t>(index), slice, index % in_flight * streams + part, after));
+    if (index >= in_flight) append(finished_[index - in_flight], after);
+    const std::vector<CodedGroup> groups = coded_groups(job_, network_, bucket);
+    if (groups.empty()) return reduce_in_place(index, after);
+    for (std::size_t g = 0; g < groups.size(); ++g) {
+      append(coding.add(groups[g], static_cast<std::int32_t>(index), after,
+                        stream_of(place_of(index) + g * static_cast<std::size_t>(job_.streams))),
+             finished_[index]);
+      iteration_.codes.push_back(groups[g].group);
     }
   }
 
-  /// Until all parts of a bucket are reduced.
-  void wait_for_bucket(std::uint32_t first_bucket, std::size_t index, std::vector<After>& after) {
-    const auto streams = static_cast<std::uint32_t>(job_.streams);
-    for (std::uint32_t part = 0; part < streams; ++part)
-      after.push_back(
-          {first_bucket + static_cast<std::uint32_t>(index) * streams + part, After::kWhole});
+  void reduce_in_place(std::size_t index, const std::vector<After>& after) {
+    const Bucket& bucket = iteration_.buckets[index];
+    const auto streams = static_cast<std::size_t>(job_.streams);
+    for (std::size_t part = 0; part < streams; ++part) {
+      const schedule::Slice slice =
+          collectives::part_of({kGradients, bucket.first, bucket.count}, part, streams);
+      finished_[index].push_back(
+          {static_cast<std::uint32_t>(iteration_.schedule.fragments.size()), After::kWhole});
+      iteration_.schedule.fragments.push_back(all_reduce(
+          "all-reduce " + std::to_string(index) + (streams > 1 ? "." + std::to_string(part) : ""),
+          static_cast<std::int32_t>(index), slice, place_of(index) + part, after));
+    }
   }
 
-  void add_update(std::size_t index, std::uint32_t first_bucket) {
+  static void append(const std::vector<After>& more, std::vector<After>& all) {
+    all.insert(all.end(), more.begin(), more.end());
+  }
+
+  /// Of a bucket among all that may be under way at one time.
+  std::size_t place_of(std::size_t index) const {
+    return index % static_cast<std::size_t>(job_.buckets_in_flight) * places_of_bucket();
+  }
+  std::size_t places_of_bucket() const {
+    return static_cast<std::size_t>(job_.streams) * static_cast<std::size_t>(most_groups(job_));
+  }
+  std::uint8_t stream_of(std::size_t place) const {
+    return static_cast<std::uint8_t>(place * streams_of(job_.algorithm));
+  }
+
+  void add_update(std::size_t index) {
     const Bucket& bucket = iteration_.buckets[index];
     iteration_.works.push_back(
         {.kind = WorkKind::Update, .first = bucket.first, .count = bucket.count});
@@ -208,7 +233,7 @@ class IterationBuilder {
                     .into = {kParameters, bucket.first, bucket.count}};
     Fragment fragment =
         listed("update " + std::to_string(index), static_cast<std::int32_t>(index), {step});
-    wait_for_bucket(first_bucket, index, fragment.after);
+    fragment.after = finished_[index];
     iteration_.schedule.fragments.push_back(fragment);
   }
 
@@ -228,7 +253,7 @@ class IterationBuilder {
         .ranks = job_.ranks,
         .data = data,
         .scratch = {kScratch, scratch_, need},
-        .stream = static_cast<std::uint8_t>(place * streams_of(job_.algorithm)),
+        .stream = stream_of(place),
         .segment_elements = job_.segment_bytes / bytes_of(schedule::ElementType::Float32),
         .groups = groups_,
         .servers = job_.servers};
@@ -243,6 +268,7 @@ class IterationBuilder {
   const Network& network_;
   const std::vector<std::int32_t>& groups_;
   Iteration iteration_;
+  std::vector<std::vector<After>> finished_;  // [bucket] when its gradients are reduced
   std::uint64_t scratch_ = 0;
 };
 
@@ -267,11 +293,12 @@ std::vector<Bucket> make_buckets(const Network& network, std::uint64_t bucket_by
 
 std::vector<schedule::Contract> Iteration::contracts() const {
   std::vector<schedule::Contract> contracts;
-  for (const std::uint32_t buffer : {kGradients, kSums})
-    if (buffer < schedule.buffers.size())
-      contracts.push_back({.buffer = buffer,
-                           .holds_contributions_at_start = false,
-                           .slice = {buffer, 0, schedule.buffers[buffer].count}});
+  std::vector<std::uint32_t> buffers{kGradients};
+  if (synchronises) buffers.push_back(kSums);
+  for (const std::uint32_t buffer : buffers)
+    contracts.push_back({.buffer = buffer,
+                         .holds_contributions_at_start = false,
+                         .slice = {buffer, 0, schedule.buffers[buffer].count}});
   return contracts;
 }
 

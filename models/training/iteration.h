@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // One training iteration as one schedule: input, forward, backward, the all-reduce of each gradient
-// bucket, update. Built once, run by both worlds.
+// bucket or of its codes, update. Built once, run by both worlds.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "models/compression/codec.h"
 #include "models/network/network.h"
 #include "models/network/work.h"
 #include "models/schedule/schedule.h"
@@ -33,11 +34,17 @@ inline constexpr std::uint32_t kGradients = 0;
 inline constexpr std::uint32_t kParameters = 1;
 inline constexpr std::uint32_t kScratch = 2;
 inline constexpr std::uint32_t kSums = 3;  // only if batch normalisation is synchronised
+// Codes have those behind, one for each type of element.
 
 struct Iteration {
   schedule::Schedule schedule;
   network::WorkTable works;
   std::vector<Bucket> buckets;
+  std::vector<compression::Group> codes;  // what the schedule's codes are
+  bool synchronises = false;              // there are sums of batch normalisations
+
+  /// The first of the buffers that hold codes.
+  std::uint32_t first_code_buffer() const { return synchronises ? kSums + 1 : kSums; }
 
   /// What verify() has to prove, of one buffer each: an update reads gradients that hold every
   /// rank's once; and so, when batch normalisation is synchronised, do the sums that it uses.

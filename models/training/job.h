@@ -9,6 +9,7 @@
 
 #include "models/base/intra_host.h"
 #include "models/collectives/algorithm.h"
+#include "models/compression/rules.h"
 #include "models/network/network.h"
 #include "models/network/work.h"
 #include "models/topology/placement.h"
@@ -39,6 +40,7 @@ struct Job {
   std::int32_t servers = 0;                 // of the parameter server; 0 = all ranks
   std::int32_t streams = 1;                 // parts of a bucket that are reduced side by side
   IntraHost intra_host = IntraHost::Tcp;    // between ranks of one host
+  compression::Rules compression;           // empty: gradients travel as they are
 
   BatchNorm batch_norm = BatchNorm::PerRank;
 

@@ -146,7 +146,7 @@ struct Field {
   void (*read)(Job& job, const Json& value, Where where);
 };
 
-constexpr std::array<Field, 30> kFields{{
+constexpr std::array<Field, 31> kFields{{
     {"network", [](const Job& job) { return Json(job.network); },
      [](Job& job, const Json& value, Where where) { job.network = text_of(value, where); }},
     {"ranks", [](const Job& job) { return Json(job.ranks); },
@@ -212,6 +212,10 @@ constexpr std::array<Field, 30> kFields{{
     {"intra_host", [](const Job& job) { return Json(name_of(job.intra_host)); },
      [](Job& job, const Json& value, Where where) {
        job.intra_host = parse_intra_host(text_of(value, where), where);
+     }},
+    {"compression", [](const Job& job) { return Json(compression::name_of(job.compression)); },
+     [](Job& job, const Json& value, Where where) {
+       job.compression = compression::parse_rules(text_of(value, where), where);
      }},
     {"batch_norm", [](const Job& job) { return Json(name_of(job.batch_norm)); },
      [](Job& job, const Json& value, Where where) {

@@ -275,19 +275,23 @@ std::uint32_t Cluster::link_resource(LinkId link) {
 }
 
 /// Works of the same cores and memory traffic per second are alike; a host has few of them.
-std::uint32_t Cluster::compute_profile(Rank rank, const cost::Demand& demand) {
+std::uint32_t Cluster::compute_profile(Rank rank, schedule::Lane lane, const cost::Demand& demand) {
   const cost::Demand second{1, demand.cores, demand.memory_bytes / demand.seconds};
   Host& host = host_of(rank);
   const std::int32_t number =
       host.sockets.size() == 1 ? 0 : rank_on_host_[static_cast<std::size_t>(rank)];
+  const bool communicates = lane == schedule::Lane::Communication;
+  const std::uint32_t held =
+      communicates ? lanes_[static_cast<std::size_t>(folding_.place(rank))] : kNone;
   for (const Profile& known : host.profiles)
-    if (known.rank == number && known.demand.cores == second.cores &&
+    if (known.rank == number && known.lane == held && known.demand.cores == second.cores &&
         known.demand.memory_bytes == second.memory_bytes)
       return known.number;
   ends_.clear();
   add_processor_uses(rank, second.cores, second.memory_bytes, ends_);
+  if (communicates) add_lane_use(rank, 1, ends_);
   const std::uint32_t profile = fluid_.add_profile(1, 1, ends_);
-  host.profiles.push_back({number, second, profile});
+  host.profiles.push_back({number, held, second, profile});
   return profile;
 }
 

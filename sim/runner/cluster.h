@@ -71,8 +71,9 @@ class Cluster {
   std::span<const topology::Hop> route(std::uint32_t connection) const;
   Bursts& bursts() { return bursts_; }
 
-  /// For a Compute step of the rank; its amount is in seconds.
-  std::uint32_t compute_profile(Rank rank, const cost::Demand& demand);
+  /// For a Compute, Encode or Decode step of the rank on `lane`; its amount is in seconds. On the
+  /// communication lane it takes turns with messages.
+  std::uint32_t compute_profile(Rank rank, schedule::Lane lane, const cost::Demand& demand);
 
  private:
   static constexpr std::uint32_t kNone = UINT32_MAX;
@@ -81,7 +82,8 @@ class Cluster {
     std::uint32_t memory = kNone;
   };
   struct Profile {
-    std::int32_t rank = 0;  // its number on the host, when that has several sockets
+    std::int32_t rank = 0;       // its number on the host, when that has several sockets
+    std::uint32_t lane = kNone;  // the communication lane, if that is held
     cost::Demand demand;
     std::uint32_t number = 0;
   };

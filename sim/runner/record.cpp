@@ -47,7 +47,7 @@ void Record::completed(Rank rank, const schedule::StartedStep& step, Time start,
   }
   if (!options_.record_spans || !is_measured(rank)) return;
   const bool is_message = what.verb == schedule::Verb::Send || what.verb == schedule::Verb::Recv;
-  const bool has_bytes = is_message || what.verb == schedule::Verb::Combine;
+  const bool has_bytes = is_message || what.verb == schedule::Verb::Combine || is_coding(what);
   run_.spans.push_back(
       {.rank = rank,
        .lane = what.lane,

@@ -66,6 +66,7 @@ class Run {
   void draw_slowness(Rank rank);
   bool start(RankState& state, const schedule::StartedStep& step);
   cost::Demand combining(Rank number, const schedule::Step& step);
+  cost::Demand coding(Rank number, const schedule::Step& step) const;
   bool start_running(RankState& state, const schedule::StartedStep& step,
                      const cost::Demand& demand);
   bool start_send(RankState& state, const schedule::StartedStep& step);

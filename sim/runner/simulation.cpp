@@ -215,6 +215,9 @@ bool Run::start(RankState& state, const StartedStep& step) {
     }
     case Verb::Combine:
       return start_running(state, step, combining(state.progress.rank(), *step.step));
+    case Verb::Encode:
+    case Verb::Decode:
+      return start_running(state, step, coding(state.progress.rank(), *step.step));
     case Verb::Nothing:
       break;
   }
@@ -229,8 +232,13 @@ cost::Demand Run::combining(Rank number, const schedule::Step& step) {
   return cost_.polled_combine(number, bytes, since / 2);
 }
 
-/// On the communication lane a step takes its time, as do the overheads of messages: it is one
-/// thread. On the other lanes, in a flow network, it shares cores and memory.
+cost::Demand Run::coding(Rank number, const schedule::Step& step) const {
+  const schedule::Code& code = schedule_.codes[static_cast<std::size_t>(step.target)];
+  return cost_.coding(number, step, means_elements(code, step.from));
+}
+
+/// On the communication lane a Combine takes its time, as do the overheads of messages: it is one
+/// thread. Other steps, in a flow network, share cores and memory.
 bool Run::start_running(RankState& state, const StartedStep& step, const cost::Demand& demand) {
   const Rank number = state.progress.rank();
   if (demand.seconds <= 0) {
@@ -241,12 +249,14 @@ bool Run::start_running(RankState& state, const StartedStep& step, const cost::D
   state.running[lane] = {step, now()};
   const auto place =
       static_cast<std::uint32_t>(number) * schedule::kLanes + static_cast<std::uint32_t>(lane);
-  if (step.step->lane == Lane::Communication) {
+  const bool shares = step.step->lane != Lane::Communication || is_coding(*step.step);
+  if (!shares) {
     state.lane_free_at = cost_.polls(number) ? occupy_processor(number, delay(demand.seconds))
                                              : now() + delay(demand.seconds);
     queue_.push(state.lane_free_at, kComputed, place);
   } else if (is_flow()) {
-    fluid_.start(cluster_.compute_profile(number, demand), demand.seconds, kComputeFlowed, place);
+    fluid_.start(cluster_.compute_profile(number, step.step->lane, demand), demand.seconds,
+                 kComputeFlowed, place);
   } else {
     queue_.push(now() + delay(demand.seconds), kComputed, place);
   }

@@ -32,7 +32,11 @@ class PlainWorker final : public Worker {
   void compute(std::int32_t work, std::int32_t iteration) override {
     if (on_compute) on_compute(work, iteration);
   }
-  std::span<float> buffer(std::uint32_t buffer) override { return buffers_[buffer]; }
+  std::span<std::byte> buffer(std::uint32_t buffer) override {
+    return std::as_writable_bytes(std::span(buffers_[buffer]));
+  }
+
+  const std::vector<float>& data() const { return buffers_.front(); }
 
   std::function<void(std::int32_t work, std::int32_t iteration)> on_compute;
 

@@ -24,7 +24,9 @@ class BufferWorker final : public Worker {
  public:
   explicit BufferWorker(std::vector<std::vector<float>>& buffers) : buffers_(buffers) {}
   void compute(std::int32_t, std::int32_t) override {}
-  std::span<float> buffer(std::uint32_t buffer) override { return buffers_[buffer]; }
+  std::span<std::byte> buffer(std::uint32_t buffer) override {
+    return std::as_writable_bytes(std::span(buffers_[buffer]));
+  }
 
  private:
   std::vector<std::vector<float>>& buffers_;
@@ -171,7 +173,7 @@ class MeetingWorker final : public Worker {
     changed_.notify_all();
     changed_.wait(lock, [&] { return begun_[1 - work] > iteration; });
   }
-  std::span<float> buffer(std::uint32_t) override { return {}; }
+  std::span<std::byte> buffer(std::uint32_t) override { return {}; }
 
  private:
   std::mutex mutex_;

@@ -99,7 +99,7 @@ int run_rank(const Plan& plan) {
       float sum = 0;
       for (Rank r = 0; r < session.ranks(); ++r)
         sum += contribution(r, i);
-      right = right && worker.buffer(0)[i] == sum;
+      right = right && worker.data()[i] == sum;
     }
   };
   session.connect(peers_of(schedule, session.rank()));

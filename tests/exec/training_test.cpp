@@ -90,12 +90,12 @@ TEST_CASE("replica: the gradients of ranks add up to that of one rank") {
     exec::Replica replica(three, network, together, data, rank);
     for (std::int32_t row = 0; row < rows; ++row)
       replica.compute(row, 0);
-    const std::span<const float> part = replica.buffer(training::kGradients);
+    const std::span<const float> part = replica.gradients();
     for (std::size_t i = 0; i < sum.size(); ++i)
       sum[i] += static_cast<double>(part[i]);
   }
   double difference = 0, size = 0;
-  const std::span<const float> gradients = whole.buffer(training::kGradients);
+  const std::span<const float> gradients = whole.gradients();
   for (std::size_t i = 0; i < sum.size(); ++i) {
     difference += std::pow(sum[i] - static_cast<double>(gradients[i]), 2);
     size += std::pow(static_cast<double>(gradients[i]), 2);
@@ -111,7 +111,7 @@ TEST_CASE("replica: the hash tells one flipped bit") {
   exec::Replica a(job, network, iteration, data, 0);
   exec::Replica b(job, network, iteration, data, 0);
   CHECK(a.hash() == b.hash());
-  float& weight = b.buffer(training::kParameters)[12345];
+  float& weight = b.parameters()[12345];
   weight = std::nextafter(weight, 1.0f);
   CHECK(a.hash() != b.hash());
 }

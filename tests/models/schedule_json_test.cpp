@@ -145,7 +145,8 @@ TEST_CASE("schedule json: what is wrong with a step is said with its place", "[s
   CHECK(error_of(with_step("{}")) == "no error");
   CHECK(error_of(with_step(R"({"verb": "sned"})")) ==
         kStep +
-            "/verb: expected one of nothing, compute, send, recv, combine, is \"sned\"; did "
+            "/verb: expected one of nothing, compute, send, recv, combine, encode, decode, is "
+            "\"sned\"; did "
             "you mean \"send\"?");
   CHECK(error_of(with_step(R"({"combine": "median"})")) ==
         kStep + "/combine: expected one of replace, sum, max, is \"median\"");
@@ -187,18 +188,17 @@ TEST_CASE("schedule json: what is wrong with the frame is said with its place",
         "is 0");
   CHECK(error_of(with(good, "\"ranks\": 2", "\"ranks\": 0")) ==
         "s.json: /ranks: must be a whole number 1 … 1048576, is 0");
-  CHECK(
-      error_of(with(
-          with(good, "\"ranks\": 2", "\"ranks\": 3"), "[{}, {}]}",
-          R"([{}, {}]}, {"rounds": 0, "steps_per_round": 0, "rounds_in_flight": 1, )"
-          R"("steps": []})")) ==
-      "s.json: /fragments/0/programs: expected one for all ranks or one for each of 3, there are "
-      "2");
+  CHECK(error_of(with(with(good, "\"ranks\": 2", "\"ranks\": 3"), "[{}, {}]}",
+                      R"([{}, {}]}, {"rounds": 0, "steps_per_round": 0, "rounds_in_flight": 1, )"
+                      R"("steps": []})")) ==
+        "s.json: /fragments/0/programs: expected one for all ranks or one for each of 3, there are "
+        "2");
   CHECK(error_of(with(good, R"({"name": "data", "count": 8})",
                       R"({"name": "data", "count": 8}, {"name": "data", "count": 9})")) ==
         "s.json: /buffers/1/name: there are two buffers \"data\"");
-  CHECK(error_of(with(good, "\"count\": 8", "\"count\": 8, \"type\": \"float16\"")) ==
-        "s.json: /buffers/0/type: expected one of float32, is \"float16\"; did you mean "
+  CHECK(error_of(with(good, "\"count\": 8", "\"count\": 8, \"type\": \"float36\"")) ==
+        "s.json: /buffers/0/type: expected one of float32, float16, bfloat16, int8, byte, is "
+        "\"float36\"; did you mean "
         "\"float32\"?");
   CHECK(error_of(with(good, "\"after\": []", "\"after\": [{\"step\": 1}]")) ==
         "s.json: /fragments/0/after/0: \"fragment\" is missing");

@@ -58,7 +58,9 @@ class PlainWorker final : public exec::Worker {
     }
   }
   void compute(std::int32_t, std::int32_t) override {}
-  std::span<float> buffer(std::uint32_t number) override { return buffers[number]; }
+  std::span<std::byte> buffer(std::uint32_t number) override {
+    return std::as_writable_bytes(buffers[number]);
+  }
 
   std::vector<std::span<float>> buffers;
 };

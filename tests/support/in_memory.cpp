@@ -86,7 +86,7 @@ bool InMemoryRun::start(Rank rank, Lane lane) {
   RankState& state = ranks_[static_cast<std::size_t>(rank)];
   for (const Outstanding& other : state.outstanding) {
     const Step& step = *other.started.step;
-    const bool holds = step.verb == Verb::Compute || step.verb == Verb::Combine;
+    const bool holds = step.verb != Verb::Send && step.verb != Verb::Recv;
     if (holds && step.lane == lane) return false;
   }
   const StartedStep started = state.progress.next(lane);
@@ -154,6 +154,9 @@ bool InMemoryRun::happen(Rank rank, Outstanding& outstanding) {
       copy_.assign(elements(rank, step.from), elements(rank, step.from) + step.from.count);
       combine(rank, step, copy_.data());
       return true;
+    case Verb::Encode:
+    case Verb::Decode:
+      throw std::runtime_error("codes are not for plain arrays");
   }
   return false;
 }
