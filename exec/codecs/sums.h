@@ -13,10 +13,11 @@ namespace lockstep::exec {
 template <typename Of>
 double sum_of(std::span<const float> values, const Of& of) {
   constexpr std::size_t kParts = 16;
-  constexpr std::size_t kRun = 4096;
+  constexpr std::size_t kStretch = 4096;
   double total = 0;
-  for (std::size_t first = 0; first < values.size(); first += kRun) {
-    const std::span<const float> run = values.subspan(first, std::min(kRun, values.size() - first));
+  for (std::size_t first = 0; first < values.size(); first += kStretch) {
+    const std::span<const float> run =
+        values.subspan(first, std::min(kStretch, values.size() - first));
     float parts[kParts] = {};
     std::size_t i = 0;
     for (; i + kParts <= run.size(); i += kParts)

@@ -91,7 +91,8 @@ TEST_CASE("compression: bytes of codes, by hand", "[compression]") {
   // 10 × 6 and 3 × 5: 75 elements, 8 + 2 bytes of bits.
   const std::vector<compression::Tensor> tensors{{10, 6}, {3, 5}};
   const auto bytes = [&](const std::string& name, std::size_t stage = 0, std::int32_t ranks = 4) {
-    const compression::Stage one = compression::stages_of(Group{codec(name), tensors}, ranks).at(stage);
+    const compression::Stage one =
+        compression::stages_of(Group{codec(name), tensors}, ranks).at(stage);
     return one.count * bytes_of(one.type);
   };
   CHECK(bytes("fp32") == 300);
