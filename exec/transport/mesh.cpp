@@ -38,6 +38,7 @@ Mesh::~Mesh() {
 }
 
 void Mesh::listen(tcp::acceptor acceptor) {
+  choose_congestion_control(acceptor.native_handle());
   acceptor_ = std::make_shared<Acceptor>(
       std::move(acceptor), secret_, rank_, timeout_,
       [this](const Identity& identity) { return refusal_of(identity); },
@@ -84,6 +85,8 @@ awaitable<void> Mesh::reach(Channel channel, tcp::endpoint endpoint) {
   Deadline deadline(socket, timeout_);
   std::string cause;
   try {
+    socket.open(endpoint.protocol());
+    choose_congestion_control(socket.native_handle());
     co_await socket.async_connect(endpoint, use_awaitable);
     socket.set_option(tcp::no_delay(true));
     const Identity self{Purpose::Data, rank_, channel.stream};

@@ -16,8 +16,11 @@ void tune_for_data(StreamSocket& socket) {
   boost::system::error_code ignored;
   socket.non_blocking(true, ignored);
   socket.set_option(tcp::no_delay(true), ignored);
+}
+
+void choose_congestion_control(int socket) {
   for (const std::string_view algorithm : {"cubic", "reno"})
-    if (::setsockopt(socket.native_handle(), IPPROTO_TCP, TCP_CONGESTION, algorithm.data(),
+    if (::setsockopt(socket, IPPROTO_TCP, TCP_CONGESTION, algorithm.data(),
                      static_cast<socklen_t>(algorithm.size())) == 0)
       break;
 }

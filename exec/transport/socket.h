@@ -17,10 +17,15 @@ namespace lockstep::exec {
 /// A connected socket of whatever family: TCP or Unix.
 using StreamSocket = boost::asio::generic::stream_protocol::socket;
 
-/// For a connection that carries data: reads and writes don't block; over TCP no Nagle, and cubic,
-/// or else reno, because BBR's pacing halves the speed of loopback; buffers are left to the kernel,
-/// which tunes them. Never fails: a socket that has gone is noticed when it is used.
+/// For a connection that carries data: reads and writes don't block; over TCP no Nagle; buffers are
+/// left to the kernel, which tunes them. Never fails: a socket that has gone is noticed when it is
+/// used.
 void tune_for_data(StreamSocket& socket);
+
+/// Chooses cubic, or else reno, because BBR's pacing halves the speed of loopback. For a socket
+/// before it connects, or one that listens, whose connections inherit it: once connected a socket
+/// goes on being paced after it has left BBR. Never fails.
+void choose_congestion_control(int socket);
 
 /// "127.0.0.1:4711"; "[::1]:4711"; "nobody" of a socket that is no longer connected.
 std::string describe(const boost::asio::ip::tcp::endpoint& endpoint);
