@@ -76,22 +76,6 @@ std::vector<collectives::Choice> shortlist(const collectives::Operation& operati
 void sort_by_merit(std::vector<Candidate>& candidates) {
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const Candidate& a, const Candidate& b) { return a.seconds < b.seconds; });
-  if (candidates.empty()) return;
-  constexpr double kUndecided = 1.1;
-  const double limit = kUndecided * candidates.front().seconds;
-  const auto end = std::find_if(candidates.begin(), candidates.end(),
-                                [&](const Candidate& c) { return c.seconds > limit; });
-  const auto first =
-      std::min_element(candidates.begin(), end,
-                       [](const Candidate& a, const Candidate& b) { return a.peers < b.peers; });
-  std::rotate(candidates.begin(), first, std::next(first));
-}
-
-std::size_t most_peers(const schedule::Schedule& schedule) {
-  std::size_t most = 0;
-  for (Rank rank = 0; rank < schedule.ranks; ++rank)
-    most = std::max(most, schedule::rank_facts(schedule, rank).sent.size());
-  return most;
 }
 
 std::vector<Candidate> rank_candidates(const collectives::Operation& operation,
@@ -102,8 +86,7 @@ std::vector<Candidate> rank_candidates(const collectives::Operation& operation,
     const schedule::Schedule schedule =
         collectives::make_schedule(choice.algorithm, collectives::with(operation, choice), parts);
     const CollectivePrediction prediction = predict_collective(schedule, cluster);
-    candidates.push_back(
-        {choice, prediction.seconds, most_peers(schedule), prediction.dominated_by});
+    candidates.push_back({choice, prediction.seconds, prediction.dominated_by});
   }
   sort_by_merit(candidates);
   return candidates;

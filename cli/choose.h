@@ -12,8 +12,7 @@ namespace lockstep::cli {
 
 struct Candidate {
   collectives::Choice choice;
-  double seconds = 0;     // predicted
-  std::size_t peers = 0;  // that a rank sends to, at most
+  double seconds = 0;  // predicted
   std::string dominated_by;
 };
 
@@ -23,12 +22,8 @@ std::vector<collectives::Choice> shortlist(const collectives::Operation& operati
                                            std::int64_t segment_bytes, const Cluster& cluster,
                                            double times = 1);
 
-/// The fastest first. But predictions err, and most where a rank has many peers:
-/// of those that are within 10 % of the fastest, the one with the fewest peers comes first.
+/// The fastest first; of equal ones that which came first.
 void sort_by_merit(std::vector<Candidate>& candidates);
-
-/// How many others a rank sends to, at most.
-std::size_t most_peers(const schedule::Schedule& schedule);
 
 /// The candidates for an operation in `parts` side by side, the fastest first. With `segment_bytes`
 /// ≥ 0 the size of segments is given. Throws ConfigError as predict_collective() does.

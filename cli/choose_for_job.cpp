@@ -58,8 +58,7 @@ std::vector<Candidate> rank_for_job(const ResolvedJob& resolved, const Machines&
     if (job.buckets_in_flight > most_buckets_in_flight(settled)) continue;
     const ResolvedJob variant = resolve(settled, resolved.network, resolved.topology);
     const results::Result result = predict(variant, machines).result;
-    ranking.push_back({choice, result.summary.iteration_seconds.mean,
-                       most_peers(variant.iteration.schedule), dominant(result)});
+    ranking.push_back({choice, result.summary.iteration_seconds.mean, dominant(result)});
   }
   sort_by_merit(ranking);
   return ranking;
