@@ -26,6 +26,8 @@ namespace {
 namespace fs = std::filesystem;
 using results::Result;
 
+constexpr double kPreparing = 3600;  // seconds that it may take at most
+
 /// The cluster that a testbed makes of the case's topology on this machine, or this machine itself.
 ResolvedJob on_this_machine(const SuiteCase& one) {
   if (!one.in_testbed) return one.resolved;
@@ -121,18 +123,39 @@ int SuiteFolder::start(const Arguments& arguments, const std::string& name, doub
   return kFine;
 }
 
+int SuiteFolder::provide_images(Suite& suite) const {
+  if (suite.images == 0) return kFine;
+  const std::string images = file("images", "");
+  for (SuiteCase& one : suite.cases)
+    if (one.resolved.network.input.channels == 3 && one.resolved.job.data.empty()) {
+      one.resolved.job.data = images;
+      one.resolved.job.input = network::InputKind::Jpeg;
+      one.resolved = resolve(one.resolved.job, one.resolved.network, one.resolved.topology);
+    }
+  if (fs::exists(images)) return kFine;
+  const std::string unfinished = images + ".part";
+  fs::remove_all(unfinished);
+  std::string fault;
+  const int status =
+      start({"data", "make", "--out", unfinished, "--images", std::to_string(suite.images)},
+            "images", kPreparing, fault);
+  if (status != kFine) return status;
+  if (!fault.empty()) throw ConfigError("data make", fault);
+  fs::rename(unfinished, images);
+  return kFine;
+}
+
 int SuiteFolder::provide_machine(const Suite& suite,
                                  const std::optional<std::string>& given) const {
   const std::string machine = file("machine", ".json");
   if (fs::exists(machine)) return kFine;
-  constexpr double kLimit = 3600;
   std::string alone = file("machine-alone", ".json");
   std::string fault;
   int status = kFine;
   if (given)
     alone = *given;
   else if (!fs::exists(alone))
-    status = start(calibration_for(suite, alone), "calibrate", kLimit, fault);
+    status = start(calibration_for(suite, alone), "calibrate", kPreparing, fault);
   if (status != kFine) return status;
   if (!fault.empty()) throw ConfigError("calibrate", fault);
   const bool has_testbed = std::any_of(suite.cases.begin(), suite.cases.end(),
@@ -141,8 +164,8 @@ int SuiteFolder::provide_machine(const Suite& suite,
     results::write_file(machine, read_text(alone));
     return kFine;
   }
-  status = start({"calibrate", "--between-hosts", alone, "--out", machine}, "between_hosts", kLimit,
-                 fault);
+  status = start({"calibrate", "--between-hosts", alone, "--out", machine}, "between_hosts",
+                 kPreparing, fault);
   if (!fault.empty()) throw ConfigError("calibrate --between-hosts", fault);
   return status;
 }

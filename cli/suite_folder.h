@@ -17,6 +17,9 @@ class SuiteFolder {
   /// Makes the folder. Throws ConfigError.
   explicit SuiteFolder(std::string path);
 
+  /// Draws the suite's images, if it asks for them, and makes them the data of the jobs that have
+  /// none and train on colours. Returns and throws as provide_machine().
+  int provide_images(Suite& suite) const;
   /// What all cases are predicted from: `given`, or else calibrated for just what they need; in
   /// either case with messages between hosts, if a case needs them. Returns kFine, or the status to
   /// end with when interrupted. Throws ConfigError when it fails.

@@ -60,13 +60,15 @@ void add_cases(const ObjectReader& entry, Sweep::Networks& networks,
 
 Suite parse_suite(const std::string& text, const std::string& where) {
   const Json json = parse_json(text, where);
-  const ObjectReader file(json, where, "", {"schema", "name", "rounds", "seconds", "cases"});
+  const ObjectReader file(json, where, "",
+                          {"schema", "name", "rounds", "seconds", "images", "cases"});
   if (file.text("schema") != kSchema)
     throw ConfigError(file.place("schema"), "expected \"" + std::string(kSchema) + "\"");
   Suite suite;
   suite.name = file.text("name");
   suite.rounds = file.integer<std::int32_t>("rounds", 1, 100, suite.rounds);
   suite.seconds = file.number("seconds", 0.1, 3600, suite.seconds);
+  suite.images = file.integer<std::int32_t>("images", 10, 1'000'000, suite.images);
   Sweep::Networks networks;
   for (const ObjectReader& entry :
        file.objects("cases", {"name", "testbed", "job", "topology", "grid", "list"}))

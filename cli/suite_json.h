@@ -21,7 +21,8 @@ struct SuiteCase {
 struct Suite {
   std::string name;
   std::int32_t rounds = 3;
-  double seconds = 3;  // of each run
+  double seconds = 3;       // of each run
+  std::int32_t images = 0;  // JPEG files to be drawn for networks that take colour; 0 = none
   std::vector<SuiteCase> cases;
 };
 

@@ -132,9 +132,11 @@ int run_validate(const Arguments& arguments) {
   if (values.count("machine")) machine = values["machine"].as<std::string>();
 
   const std::string path = values["suite"].as<std::string>();
-  const Suite whole = parse_suite(read_text(path), path);
-  const Suite suite = selected(whole, values);
+  Suite whole = parse_suite(read_text(path), path);
+  selected(whole, values);  // so that what is wrong is said before anything is made
   const SuiteFolder folder(work_folder(values, out));
+  if (const int status = folder.provide_images(whole); status != kFine) return status;
+  const Suite suite = selected(whole, values);
   std::fprintf(stderr, "calibration\n");
   if (const int status = folder.provide_machine(whole, machine); status != kFine) return status;
   std::fprintf(stderr, "predictions of %zu cases\n", suite.cases.size());

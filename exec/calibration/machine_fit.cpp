@@ -136,6 +136,13 @@ cost::MessageCost fit_messages(const MessageSamples& samples) {
   return message;
 }
 
+void charge_kernel(Stream& stream) {
+  const double rest =
+      stream.machine_core_seconds - stream.send_core_seconds - stream.receive_core_seconds;
+  stream.send_core_seconds += std::max(0.0, rest) / 2;
+  stream.receive_core_seconds += std::max(0.0, rest) / 2;
+}
+
 void add_messages(cost::Machine& machine, const MessageSamples& samples) {
   machine.message = fit_messages(samples);
   const double bytes = static_cast<double>(samples.large.bytes);

@@ -38,6 +38,10 @@ void add_rows(cost::Machine& machine, const network::WorkTable& works, const Tim
 void add_updates(cost::Machine& machine, const network::WorkTable& works, std::int32_t threads,
                  const RowSamples& sample);
 
+/// Adds to what both ends spend on a message, half to each, what the machine's processors were busy
+/// with besides: the kernel's part of TCP. For a machine on which nothing else ran.
+void charge_kernel(Stream& stream);
+
 /// What a message costs, without the window.
 cost::MessageCost fit_messages(const MessageSamples& samples);
 /// That, what adding costs, and the loopback.

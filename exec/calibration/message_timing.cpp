@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exec/calibration/message_timing.h"
 
-#include <ctime>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <ctime>
 #include <fstream>
 #include <memory>
 
@@ -113,9 +114,20 @@ double processor_seconds() {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
+/// Of all processors since the machine was started, the kernel's own work included, which no
+/// process is charged with. Sampled by the kernel's clock, a few hundred times a second.
+double machine_seconds() {
+  std::ifstream file("/proc/stat");
+  std::string name;
+  double user = 0, nice = 0, system = 0, idle = 0, waiting = 0, interrupts = 0, soft = 0;
+  file >> name >> user >> nice >> system >> idle >> waiting >> interrupts >> soft;
+  return (user + nice + system + interrupts + soft) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
 struct Timing {
   double seconds = 0;            // of one run of the schedule, median
   double processor_seconds = 0;  // of one run, mean, of this process
+  double machine_seconds = 0;    // likewise of the whole machine
 };
 
 Timing time_schedule(Session& session, const Schedule& schedule, std::int32_t repetitions,
@@ -128,9 +140,11 @@ Timing time_schedule(Session& session, const Schedule& schedule, std::int32_t re
   executor.run(kWarmUp);
   session.barrier();
   const double before = processor_seconds();
+  const double machine_before = machine_seconds();
   executor.run(repetitions);
   Timing timing;
   timing.processor_seconds = (processor_seconds() - before) / repetitions;
+  timing.machine_seconds = (machine_seconds() - machine_before) / repetitions;
   std::vector<double> seconds;
   for (std::size_t i = kWarmUp; i < executor.figures().size(); ++i)
     seconds.push_back(executor.figures()[i].duration().seconds());
@@ -152,7 +166,8 @@ Stream time_stream(Session& session, std::uint64_t bytes, StepIndex messages, Op
   return {.bytes = bytes,
           .seconds = timing.seconds / messages,
           .send_core_seconds = timing.processor_seconds / messages,
-          .receive_core_seconds = take_double(other) / messages};
+          .receive_core_seconds = take_double(other) / messages,
+          .machine_core_seconds = timing.machine_seconds / messages};
 }
 
 constexpr std::array<std::uint64_t, 7> kPingPongBytes{64,        1 << 10,   16 << 10, 64 << 10,
@@ -193,6 +208,7 @@ void put_stream(std::string& out, const Stream& stream) {
   put(out, stream.seconds);
   put(out, stream.send_core_seconds);
   put(out, stream.receive_core_seconds);
+  put(out, stream.machine_core_seconds);
 }
 
 Stream take_stream(std::string_view& in) {
@@ -201,6 +217,7 @@ Stream take_stream(std::string_view& in) {
   stream.seconds = take_double(in);
   stream.send_core_seconds = take_double(in);
   stream.receive_core_seconds = take_double(in);
+  stream.machine_core_seconds = take_double(in);
   return stream;
 }
 

@@ -24,6 +24,7 @@ struct Stream {
   double seconds = 0;               // of one message, median over repetitions
   double send_core_seconds = 0;     // what the sending process spends on one message, on all cores
   double receive_core_seconds = 0;  // likewise the receiving one
+  double machine_core_seconds = 0;  // what the processors of rank 0's machine were busy meanwhile
 };
 
 struct MessageSamples {
