@@ -64,7 +64,12 @@ Arguments calibration_for(const Suite& suite, const std::string& out) {
   Arguments arguments{"calibrate", "--out", out, "--threads", ""};
   for (const std::int32_t count : threads)
     arguments.back() += (arguments.back().empty() ? "" : ",") + std::to_string(count);
-  for (const auto& [network, range] : batches) {
+  // Rows that networks share are measured with the first of them: so the one of most batches leads.
+  std::vector<std::pair<std::string, std::pair<std::int32_t, std::int32_t>>> order(batches.begin(),
+                                                                                   batches.end());
+  std::stable_sort(order.begin(), order.end(),
+                   [](const auto& a, const auto& b) { return a.second.second > b.second.second; });
+  for (const auto& [network, range] : order) {
     arguments.push_back("--network");
     arguments.push_back(network + ":" + batches_around(range.first, range.second));
   }
