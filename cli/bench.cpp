@@ -20,6 +20,7 @@ struct Benchmark {
 constexpr Benchmark kBenchmarks[] = {
     {"allreduce", "time all-reduces over sizes and algorithms, predicted beside measured",
      run_bench_allreduce},
+    {"codec", "encode a network's gradients: speed, bytes, error", run_bench_codec},
     {"network", "train a network on random images, row by row against the roofline",
      run_bench_network},
     {"simulate", "time the simulator itself: messages per second, memory", run_bench_simulate},

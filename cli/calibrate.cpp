@@ -13,9 +13,11 @@
 #include <thread>
 
 #include "cli/calibrate_input.h"
+#include "cli/codec_list.h"
 #include "cli/command_line.h"
 #include "cli/prediction.h"
 #include "cli/rank_flags.h"
+#include "exec/calibration/codec_timing.h"
 #include "exec/calibration/machine_fit.h"
 #include "exec/calibration/message_timing.h"
 #include "exec/calibration/network_timing.h"
@@ -45,7 +47,12 @@ struct Plan {
   std::vector<std::int32_t> threads;
   std::string data;  // folder of JPEG files; "": drawn ones
   network::Network reference;
+  std::vector<compression::Codec> codecs = usual_codecs();
 };
+
+void say(const std::string& what) {
+  std::fprintf(stderr, "  %s\n", what.c_str());
+}
 
 /// "8,16,32" → ascending whole numbers.
 std::vector<std::int32_t> number_list(const std::string& text, const std::string& flag) {
@@ -91,12 +98,11 @@ std::vector<std::int32_t> batches_for(const PlannedNetwork& planned, std::int32_
 
 void calibrate_network(const Plan& plan, const PlannedNetwork& planned, std::int32_t threads,
                        cost::Machine& machine, exec::Steadiness& steadiness) {
-  const exec::NetworkTiming timing{
-      .batches = batches_for(planned, threads, machine),
-      .threads = threads,
-      .data = &planned.noise,
-      .reference = [&plan] { return measure_reference(plan); },
-      .say = [](const std::string& what) { std::fprintf(stderr, "  %s\n", what.c_str()); }};
+  const exec::NetworkTiming timing{.batches = batches_for(planned, threads, machine),
+                                   .threads = threads,
+                                   .data = &planned.noise,
+                                   .reference = [&plan] { return measure_reference(plan); },
+                                   .say = say};
   exec::add_network(machine, planned.network, timing, steadiness);
 }
 
@@ -251,6 +257,8 @@ Plan make_plan(const options::variables_map& values) {
     plan.networks.push_back(plan_network(name, batches));
     plan.networks.back().asked_for_batches |= asked;
   }
+  if (values.count("codecs"))
+    plan.codecs = codec_list({values["codecs"].as<std::string>()}, "--codecs");
   if (values.count("data")) plan.data = values["data"].as<std::string>();
   if (!plan.data.empty() && !exec::find_image_files(plan.data))
     throw ConfigError(plan.data, "expected a folder of JPEG files named cat.0.jpg or cat/….jpg");
@@ -310,6 +318,7 @@ cost::Machine measure(const Plan& plan) {
   for (const PlannedNetwork& planned : plan.networks)
     if (planned.network.input.channels == 3 || !plan.data.empty())
       calibrate_input(planned.network, plan.data, planned.batches, plan.threads, machine);
+  exec::add_codecs(machine, plan.codecs, say);
   machine.iteration_jitter = cost::median(std::move(steadiness.jitters));
   machine.run_to_run_residual = exec::relative_spread(steadiness.references);
   return machine;
@@ -337,6 +346,10 @@ int run_calibrate(const Arguments& arguments) {
   add("data", options::value<std::string>(),
       "folder of JPEG files to measure loading with (default: drawn ones, for networks that take "
       "3 channels)");
+  add("codecs", options::value<std::string>(),
+      "codecs to measure, with commas between them (default: all, with their usual parameters)");
+  add("codecs-into", options::value<std::string>(),
+      "only measure codecs, and add them to this machine file");
   add("between-hosts", options::value<std::string>(),
       "only measure messages between two hosts, in a testbed on this machine (as root), and add "
       "them to this machine file");
@@ -356,7 +369,13 @@ int run_calibrate(const Arguments& arguments) {
   if (!values.count("out")) throw ConfigError("--out", "expected the machine file to write");
   check_outputs(values, {"out"});
   cost::Machine machine;
-  if (values.count("between-hosts")) {
+  if (values.count("codecs-into")) {
+    machine = cost::load_machine(values["codecs-into"].as<std::string>());
+    const std::vector<compression::Codec> codecs =
+        values.count("codecs") ? codec_list({values["codecs"].as<std::string>()}, "--codecs")
+                               : usual_codecs();
+    exec::add_codecs(machine, codecs, say);
+  } else if (values.count("between-hosts")) {
     machine = cost::load_machine(values["between-hosts"].as<std::string>());
     machine.between_hosts = measure_between_hosts();
     print_messages("messages between hosts", *machine.between_hosts);

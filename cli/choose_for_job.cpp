@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "cli/choose_codecs.h"
 #include "cli/prediction.h"
 #include "models/base/errors.h"
 
@@ -55,7 +56,9 @@ std::vector<Candidate> rank_for_job(const ResolvedJob& resolved, const Machines&
   for (const collectives::Choice& choice :
        shortlist(largest_all_reduce(resolved), segment, cluster, buckets)) {
     const training::Job settled = with(job, choice);
-    if (job.buckets_in_flight > most_buckets_in_flight(settled)) continue;
+    if (job.buckets_in_flight > most_buckets_in_flight(settled) ||
+        !fault_of_exchange(settled).empty())
+      continue;
     const ResolvedJob variant = resolve(settled, resolved.network, resolved.topology);
     const results::Result result = predict(variant, machines).result;
     ranking.push_back({choice, result.summary.iteration_seconds.mean, dominant(result)});
@@ -71,12 +74,16 @@ void check_can_choose(const training::Job& job, const Machines& machines, bool e
     throw ConfigError(explains ? "--explain" : "--algorithm",
                       std::string(explains ? "" : "auto ") +
                           "needs --machine FILE to predict with; lockstep calibrate writes one");
+  if (job.choose_compression && machines.empty())
+    throw ConfigError("--compression",
+                      "auto needs --machine FILE to predict with; lockstep calibrate writes one");
   if (job.choose_algorithm && job.servers != 0)
     throw ConfigError("--servers", "cannot be given together with --algorithm auto, which chooses");
 }
 
-ResolvedJob resolve_choosing(const training::Job& job, const Machines& machines, bool explains) {
-  check_can_choose(job, machines, explains);
+namespace {
+
+ResolvedJob choose_algorithm(const training::Job& job, const Machines& machines, bool explains) {
   if (!job.choose_algorithm && !explains) return resolve(job);
   training::Job settled = job;
   settled.choose_algorithm = false;
@@ -90,10 +97,22 @@ ResolvedJob resolve_choosing(const training::Job& job, const Machines& machines,
   return resolve(with(job, ranking.front().choice), resolved.network, resolved.topology);
 }
 
+}  // namespace
+
+ResolvedJob resolve_choosing(const training::Job& job, const Machines& machines, bool explains) {
+  check_can_choose(job, machines, explains);
+  if (!job.choose_compression) return choose_algorithm(job, machines, explains);
+  training::Job settled = job;
+  settled.choose_compression = false;
+  const bool explains_algorithm = explains && job.choose_algorithm;
+  return choose_codecs(choose_algorithm(settled, machines, explains_algorithm), machines, explains);
+}
+
 void add_explain_option(options::options_description& description) {
   description.add_options()(
       "explain",
-      "print all candidates for --algorithm with predicted times and what most of each is");
+      "print all candidates for --algorithm with predicted times and what most of each is; for "
+      "--compression auto, what every codec would make of each bucket");
 }
 
 }  // namespace lockstep::cli

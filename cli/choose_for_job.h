@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Settles what a training job leaves open (--algorithm auto), before either world starts.
+// Settles what a training job leaves open (--algorithm auto, --compression auto), before either
+// world starts.
 #pragma once
 
 #include "cli/choose.h"
@@ -9,8 +10,9 @@ namespace lockstep::cli {
 
 /// resolve(), with the algorithm that makes the predicted iteration shortest where the job leaves
 /// it open, and its size of segments unless that was given. Closed forms for the largest bucket
-/// shortlist, simulated iterations decide. With `explains` prints all candidates, whether or not
-/// the job leaves them open. Throws ConfigError, too when there is a choice but no machine file.
+/// shortlist, simulated iterations decide. Then, where that is open, the codecs (choose_codecs.h).
+/// With `explains` prints all candidates, whether or not the job leaves them open. Throws
+/// ConfigError, too when there is a choice but no machine file.
 ResolvedJob resolve_choosing(const training::Job& job, const Machines& machines, bool explains);
 
 /// Throws ConfigError when there is a choice to make, or to explain, but nothing to choose by.

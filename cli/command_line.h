@@ -56,6 +56,7 @@ int run_bench_allreduce_in(const exec::Testbed* testbed, const Arguments& argume
 /// The benchmarks, likewise.
 int run_bench_allreduce(const Arguments& arguments);
 int run_bench_network(const Arguments& arguments);
+int run_bench_codec(const Arguments& arguments);
 int run_bench_simulate(const Arguments& arguments);
 
 /// The parts of lockstep topology, likewise.

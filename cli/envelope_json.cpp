@@ -14,6 +14,7 @@ std::string to_json(const Envelope& envelope) {
                   {"strict", envelope.strict},
                   {"replica_check", envelope.replica_check},
                   {"iterations_done", envelope.iterations_done},
+                  {"checkpoint_every", envelope.checkpoint_every},
                   {"trace_first", envelope.trace_first},
                   {"trace_end", envelope.trace_end}});
 }
@@ -23,7 +24,7 @@ Envelope parse_envelope(const std::string& text) {
   const Json json = parse_json(text, where);
   const ObjectReader object(json, where, "",
                             {"job", "network", "topology", "images", "strict", "replica_check",
-                             "iterations_done", "trace_first", "trace_end"});
+                             "iterations_done", "checkpoint_every", "trace_first", "trace_end"});
   Envelope envelope;
   envelope.job = training::parse_job(object.value("job").dump(), where);
   envelope.network = network::parse_network(object.value("network").dump(), where);
@@ -32,6 +33,8 @@ Envelope parse_envelope(const std::string& text) {
   envelope.strict = object.boolean("strict");
   envelope.replica_check = object.integer<std::int32_t>("replica_check");
   envelope.iterations_done = object.integer<std::int32_t>("iterations_done");
+  envelope.checkpoint_every =
+      object.integer<std::int32_t>("checkpoint_every", kNoCheckpoints, INT32_MAX);
   envelope.trace_first = object.integer<std::int32_t>("trace_first");
   envelope.trace_end = object.integer<std::int32_t>("trace_end");
   return envelope;

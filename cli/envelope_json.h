@@ -11,6 +11,8 @@
 
 namespace lockstep::cli {
 
+inline constexpr std::int32_t kNoCheckpoints = -1;
+
 struct Envelope {
   training::Job job;
   network::Network network;
@@ -19,8 +21,11 @@ struct Envelope {
   bool strict = false;               // a file that cannot be used is an error
   std::int32_t replica_check = 0;    // compare the ranks' parameters every so many iterations
   std::int32_t iterations_done = 0;  // before this run, which goes on from a checkpoint
-  std::int32_t trace_first = 0;      // iterations whose spans are kept: first …
-  std::int32_t trace_end = 0;        // … up to, not including, end
+  /// Rank 0 writes checkpoints every so many iterations (0 = at the end only), to which all ranks
+  /// contribute.
+  std::int32_t checkpoint_every = kNoCheckpoints;
+  std::int32_t trace_first = 0;  // iterations whose spans are kept: first …
+  std::int32_t trace_end = 0;    // … up to, not including, end
 };
 
 std::string to_json(const Envelope& envelope);

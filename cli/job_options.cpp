@@ -40,7 +40,8 @@ constexpr JobFlag kJobFlags[] = {
     {"compression",
      "of gradients: fp16, bf16, top-k:0.01, dgc:0.01, random-k:0.01, ef-sign, sign-vote, one-bit, "
      "qsgd:4, terngrad, terngrad-shared, powersgd:2, none; or by layer, "
-     "\"dense=powersgd:2,conv*=fp16\""},
+     "\"dense=powersgd:2,conv*=fp16\"; auto: for each bucket what is predicted to pay, if "
+     "anything"},
     {"batch-norm", "statistics per-rank, or synchronised over all ranks"},
     {"learning-rate", "of SGD on the mean loss over the global batch"},
     {"momentum", "of SGD: v = momentum·v + gradient"},
@@ -106,17 +107,13 @@ std::int32_t most_buckets_in_flight(const training::Job& job) {
   return (256 - (adds_sums ? streams_of_bucket : 0)) / streams_of_bucket;
 }
 
-namespace {
-
-/// Codes that are gathered need an algorithm that gathers; sums of small numbers have an end.
-void check_can_exchange(const training::Job& job) {
+std::string fault_of_exchange(const training::Job& job) {
   constexpr std::int32_t kMostSummed = 127;  // of −1, 0, 1 in a byte
   for (const compression::Rule& rule : job.compression) {
     const std::string name = name_of(rule.codec);
     if (rule.codec.method == compression::Method::TernGradShared && job.ranks > kMostSummed)
-      throw ConfigError("--compression", name + " adds up to 127 ranks, there are " +
-                                             std::to_string(job.ranks) +
-                                             "; expected terngrad, which is gathered");
+      return name + " adds up to 127 ranks, there are " + std::to_string(job.ranks) +
+             "; expected terngrad, which is gathered";
     using enum collectives::Collective;
     if (!compression::gathers(rule.codec) || is_legal(job.algorithm, AllGather)) continue;
     std::string text = "codes of " + name + " are gathered, which " +
@@ -126,11 +123,10 @@ void check_can_exchange(const training::Job& job) {
     text += ", or a codec whose codes are added:";
     for (const compression::Method method : compression::all_methods())
       if (!compression::gathers({method})) text += " " + compression::name_of(method);
-    throw ConfigError("--compression", text);
+    return text;
   }
+  return "";
 }
-
-}  // namespace
 
 ResolvedJob resolve(const training::Job& job) {
   return resolve(job, network::load_network(job.network), topology::load_topology(job.topology));
@@ -151,7 +147,12 @@ ResolvedJob resolve(const training::Job& job, network::Network network,
     throw ConfigError("--buckets-in-flight", "must be at most " + std::to_string(most_in_flight) +
                                                  " with " + collectives::name_of(job.algorithm) +
                                                  ", is " + std::to_string(job.buckets_in_flight));
-  check_can_exchange(job);
+  if (job.choose_compression)
+    throw ConfigError("compression",
+                      "expected the name of a codec, is \"auto\", which is settled by simulate and "
+                      "train only");
+  if (const std::string fault = fault_of_exchange(job); !fault.empty())
+    throw ConfigError("--compression", fault);
   if (job.servers > job.ranks)
     throw ConfigError("--servers", "there are " + std::to_string(job.ranks) +
                                        " ranks, expected no more servers, is " +

@@ -192,7 +192,7 @@ int run_train_in(const exec::Testbed* testbed, const Arguments& arguments) {
   if (is_rank(values) || (ranks == 1 && testbed == nullptr)) return run_as_rank(values, rank);
   // So that what is wrong is said once, not by every rank.
   check_can_choose(job, read_machines(values), values.count("explain") > 0);
-  job.choose_algorithm = false;  // rank 0 does
+  job.choose_algorithm = job.choose_compression = false;  // rank 0 does
   settle_by_images(job, values);
   const ResolvedJob resolved = resolve(job);
   if (resolved.topology.hosts.size() > 1 && testbed == nullptr)

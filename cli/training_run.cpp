@@ -2,6 +2,7 @@
 #include "cli/training_run.h"
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <thread>
 #include <utility>
@@ -32,13 +33,15 @@ std::int32_t warm_up_iterations(std::int32_t iterations) {
 
 std::string seal(const ResolvedTraining& own, const TrainingOptions& options) {
   const ResolvedJob& resolved = own.resolved;
-  Envelope envelope{.job = resolved.job,
-                    .network = resolved.network,
-                    .topology = resolved.topology,
-                    .images = own.data.fingerprint(),
-                    .strict = options.strict,
-                    .replica_check = options.replica_check,
-                    .iterations_done = options.iterations_done};
+  Envelope envelope{
+      .job = resolved.job,
+      .network = resolved.network,
+      .topology = resolved.topology,
+      .images = own.data.fingerprint(),
+      .strict = options.strict,
+      .replica_check = options.replica_check,
+      .iterations_done = options.iterations_done,
+      .checkpoint_every = options.checkpoint.empty() ? kNoCheckpoints : options.checkpoint_every};
   if (options.with_trace) {
     constexpr std::int32_t kTracedIterations = 4;
     envelope.trace_first = warm_up_iterations(resolved.job.iterations);
@@ -91,6 +94,35 @@ void prepare_images(exec::Dataset& data, const Envelope& envelope, Rank rank) {
   }
 }
 
+/// All ranks' codec memories, on rank 0, if there are any.
+std::vector<std::vector<float>> gather_codec_memories(Session& session, exec::Replica& replica) {
+  constexpr std::size_t kPiece = std::size_t{32} << 20;  // floats: half of what a message may have
+  const std::vector<float> mine = replica.codec_memory();
+  std::vector<std::vector<float>> all(
+      session.rank() == 0 && !mine.empty() ? static_cast<std::size_t>(session.ranks()) : 0);
+  for (std::size_t first = 0; first < mine.size(); first += kPiece) {
+    const std::size_t count = std::min(kPiece, mine.size() - first);
+    const std::vector<std::string> pieces = session.gather(
+        std::string(reinterpret_cast<const char*>(mine.data() + first), count * sizeof(float)));
+    for (std::size_t rank = 0; rank < pieces.size(); ++rank) {
+      LOCKSTEP_CHECK(pieces[rank].size() == count * sizeof(float),
+                     "rank " + std::to_string(rank) + " keeps another number of floats");
+      all[rank].resize(first + count);
+      std::memcpy(all[rank].data() + first, pieces[rank].data(), pieces[rank].size());
+    }
+  }
+  return all;
+}
+
+/// Called by all ranks.
+void save(Session& session, const TrainingOptions& options, std::int32_t iterations,
+          const ResolvedJob& resolved, exec::Replica& replica) {
+  const std::vector<std::vector<float>> memories = gather_codec_memories(session, replica);
+  if (session.rank() == 0)
+    exec::save_checkpoint(options.checkpoint, resolved.network, resolved.job, iterations,
+                          replica.parameters(), replica.velocity(), memories);
+}
+
 /// Trains, then classifies this rank's share of the test images.
 RankRecord run_rank(Session& session, const TrainingOptions& options, const Envelope& envelope,
                     const ResolvedJob& resolved, const exec::Dataset& data,
@@ -117,10 +149,9 @@ RankRecord run_rank(Session& session, const TrainingOptions& options, const Enve
         const bool is_first = iteration == 0;  // do all begin alike?
         if (envelope.replica_check > 0 && (is_first || is_last || is_due(envelope.replica_check)))
           session.check_replica(iteration, replica.hash());
-        if (!options.checkpoint.empty() && (is_last || is_due(options.checkpoint_every)))
-          exec::save_checkpoint(options.checkpoint, resolved.network, job,
-                                envelope.iterations_done + iteration + 1, replica.parameters(),
-                                replica.velocity());
+        if (envelope.checkpoint_every != kNoCheckpoints &&
+            (is_last || is_due(envelope.checkpoint_every)))
+          save(session, options, envelope.iterations_done + iteration + 1, resolved, replica);
       });
 
   RankRecord record;
@@ -268,13 +299,15 @@ results::Result result_of(const ResolvedJob& resolved, const Session& session,
 
 /// Lets the replica begin where a file says, if one was given.
 void start(const TrainingOptions& options, const Envelope& envelope, const ResolvedJob& resolved,
-           exec::Replica& replica) {
+           Rank rank, exec::Replica& replica) {
   if (!options.init.empty())
     exec::load_parameters(options.init, resolved.network, replica.parameters());
   std::int32_t done = 0;
   if (!options.resume.empty())
     done = exec::load_checkpoint(options.resume, resolved.network, resolved.job,
                                  replica.parameters(), replica.velocity());
+  if (const std::size_t floats = replica.codec_memory().size(); done > 0 && floats > 0)
+    replica.set_codec_memory(exec::load_codec_memory(options.resume, resolved.job, rank, floats));
   if (done != envelope.iterations_done)
     throw ConfigError(
         "--resume", "rank 0 goes on after " + std::to_string(envelope.iterations_done) +
@@ -297,7 +330,7 @@ std::optional<TrainingOutcome> train_in(Session& session, const TrainingOptions&
   exec::Replica replica(resolved.job, resolved.network, resolved.iteration, data, session.rank(),
                         envelope.iterations_done,
                         {reinterpret_cast<float*>(memory.data()), exchanged});
-  start(options, envelope, resolved, replica);
+  start(options, envelope, resolved, session.rank(), replica);
 
   ProgressLine line(resolved.job, options.predicted_seconds);
   if (is_first)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "exec/training/checkpoint.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "exec/training/safetensors_json.h"
@@ -15,6 +16,7 @@ using network::Network;
 using network::Parameter;
 
 constexpr const char* kVelocityPrefix = "momentum_buffer.";
+constexpr const char* kCodecPrefix = "codec_memory.";
 
 /// Calls visit(parameter, its order) for all tensors of the network.
 template <typename Visit>
@@ -82,6 +84,25 @@ std::int32_t iterations_of(const SafetensorsReader& reader) {
   return static_cast<std::int32_t>(iterations);
 }
 
+/// Whether what codecs keep for one is of use for the other: parameters may differ.
+bool are_alike(const compression::Rules& a, const compression::Rules& b) {
+  return std::ranges::equal(a, b, [](const compression::Rule& one, const compression::Rule& other) {
+    return one.pattern == other.pattern && one.codec.method == other.codec.method;
+  });
+}
+
+/// Files from before there was any have none.
+void expect_compression(const SafetensorsReader& reader, const training::Job& job) {
+  const auto found = reader.metadata().find("compression");
+  const std::string was =
+      found == reader.metadata().end() ? name_of(compression::Rules{}) : found->second;
+  const compression::Rules rules =
+      compression::parse_rules(was, reader.path() + ": /__metadata__/compression");
+  if (!are_alike(rules, job.compression))
+    throw ConfigError(reader.path(), "was trained with compression " + was +
+                                         ", cannot go on with " + name_of(job.compression));
+}
+
 }  // namespace
 
 void save_parameters(const std::string& path, const Network& network,
@@ -98,7 +119,8 @@ void load_parameters(const std::string& path, const Network& network, std::span<
 
 void save_checkpoint(const std::string& path, const Network& network, const training::Job& job,
                      std::int32_t iterations, std::span<const float> parameters,
-                     std::span<const float> velocity) {
+                     std::span<const float> velocity,
+                     const std::vector<std::vector<float>>& codec_memories) {
   std::vector<TensorSource> tensors;
   add_parameters(network, parameters, tensors);
   for_parameters(network, [&](const Parameter& parameter, const TensorOrder& order) {
@@ -106,7 +128,13 @@ void save_checkpoint(const std::string& path, const Network& network, const trai
       tensors.push_back(source_of(kVelocityPrefix + parameter.name, order,
                                   velocity.subspan(parameter.first, parameter.count)));
   });
+  for (std::size_t rank = 0; rank < codec_memories.size(); ++rank)
+    tensors.push_back({kCodecPrefix + std::to_string(rank),
+                       {codec_memories[rank].size()},
+                       [&memory = codec_memories[rank]] { return memory; }});
   Metadata metadata = metadata_of(network);
+  metadata["compression"] = name_of(job.compression);
+  metadata["ranks"] = std::to_string(job.ranks);
   metadata["iterations"] = std::to_string(iterations);
   metadata["batch"] = std::to_string(job.batch);
   metadata["seed"] = std::to_string(job.seed);
@@ -125,6 +153,7 @@ std::int32_t load_checkpoint(const std::string& path, const Network& network,
   };
   expect("batch", static_cast<std::uint64_t>(job.batch));
   expect("seed", job.seed);
+  expect_compression(reader, job);
   read_parameters(reader, network, parameters);
   for_parameters(network, [&](const Parameter& parameter, const TensorOrder& order) {
     if (parameter.learnt)
@@ -132,6 +161,16 @@ std::int32_t load_checkpoint(const std::string& path, const Network& network,
                   velocity.subspan(parameter.first, parameter.count));
   });
   return iterations;
+}
+
+std::vector<float> load_codec_memory(const std::string& path, const training::Job& job, Rank rank,
+                                     std::size_t floats) {
+  SafetensorsReader reader(path);
+  if (const std::uint64_t ranks = number_of(reader, "ranks");
+      ranks != static_cast<std::uint64_t>(job.ranks))
+    throw ConfigError(path, "has what codecs of " + std::to_string(ranks) +
+                                " ranks keep, cannot go on with " + std::to_string(job.ranks));
+  return reader.read(kCodecPrefix + std::to_string(rank), {floats});
 }
 
 std::int32_t iterations_of_checkpoint(const std::string& path) {

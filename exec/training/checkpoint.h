@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "models/network/network.h"
 #include "models/training/job.h"
@@ -22,17 +23,24 @@ void load_parameters(const std::string& path, const network::Network& network,
                      std::span<float> parameters);
 
 /// Writes where the training of a job stands after `iterations` iterations: parameters, and the
-/// optimizer's velocities under "momentum_buffer." and the parameter's name. Throws ConfigError.
+/// optimizer's velocities under "momentum_buffer." and the parameter's name; and what codecs keep,
+/// `codec_memories` of each rank, under "codec_memory." and the rank. Throws ConfigError.
 void save_checkpoint(const std::string& path, const network::Network& network,
                      const training::Job& job, std::int32_t iterations,
-                     std::span<const float> parameters, std::span<const float> velocity);
+                     std::span<const float> parameters, std::span<const float> velocity,
+                     const std::vector<std::vector<float>>& codec_memories = {});
 
-/// Reads what save_checkpoint wrote, from where a job with the same batch and seed goes on bit for
-/// bit; returns the iterations done. Throws ConfigError: what load_parameters throws; it is no
-/// checkpoint, or one of another batch or seed.
+/// Reads what save_checkpoint wrote, from where a job with the same batch, seed and compression
+/// goes on bit for bit; returns the iterations done. Throws ConfigError: what load_parameters
+/// throws; it is no checkpoint, or one of another batch, seed or compression, or, if codecs keep
+/// something, of another number of ranks.
 std::int32_t load_checkpoint(const std::string& path, const network::Network& network,
                              const training::Job& job, std::span<float> parameters,
                              std::span<float> velocity);
+/// Reads what the codecs of a rank keep, so many floats. Throws ConfigError, too if there are more
+/// or fewer, or it is of another number of ranks.
+std::vector<float> load_codec_memory(const std::string& path, const training::Job& job, Rank rank,
+                                     std::size_t floats);
 
 /// The iterations that a checkpoint says are done, without reading more. Throws ConfigError.
 std::int32_t iterations_of_checkpoint(const std::string& path);

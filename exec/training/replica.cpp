@@ -137,6 +137,20 @@ std::span<std::byte> Replica::buffer(std::uint32_t number) {
   return std::as_writable_bytes(floats);
 }
 
+std::vector<float> Replica::codec_memory() {
+  std::vector<float> all;
+  for (const std::span<float> memory : coder_.memories())
+    all.insert(all.end(), memory.begin(), memory.end());
+  return all;
+}
+
+void Replica::set_codec_memory(std::span<const float> memory) {
+  for (const std::span<float> part : coder_.memories()) {
+    std::ranges::copy(memory.first(part.size()), part.begin());
+    memory = memory.subspan(part.size());
+  }
+}
+
 std::uint64_t Replica::hash() {
   std::uint64_t hash = 0x9E3779B97F4A7C15u;
   for (const float value : parameters())

@@ -46,6 +46,9 @@ class Replica final : public Worker {
   std::span<float> parameters() { return learner_.parameters(); }
   std::span<float> gradients() { return learner_.gradients(); }
   std::span<float> velocity() { return learner_.velocity(); }
+  /// What the codecs keep, all in one; empty if they keep nothing.
+  std::vector<float> codec_memory();
+  void set_codec_memory(std::span<const float> memory);
   /// A number that differs, but for one chance in 2⁶⁴, when any bit of the parameters does.
   std::uint64_t hash();
 

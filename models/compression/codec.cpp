@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 
 #include "models/base/errors.h"
 
@@ -271,6 +272,12 @@ bool gathers(const Codec& codec) {
   for (const Stage& stage : stages_of(one, 1))
     if (stage.exchange == Exchange::Gather || stage.exchange == Exchange::Vote) return true;
   return false;
+}
+
+bool is_advised(const Codec& codec) {
+  using enum Method;
+  constexpr Method kAdvised[] = {Float16, BFloat16, TopK, Dgc, EfSign, Qsgd, PowerSgd};
+  return std::find(std::begin(kAdvised), std::end(kAdvised), codec.method) != std::end(kAdvised);
 }
 
 std::uint64_t kept_of(const Codec& codec, std::uint64_t elements) {

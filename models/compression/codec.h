@@ -88,6 +88,10 @@ std::vector<Stage> stages_of(const Group& group, std::int32_t ranks);
 /// Whether it takes an algorithm for all-gather.
 bool gathers(const Codec& codec);
 
+/// Whether it was seen to train as well as none, to half a point of accuracy
+/// (tests/benchmarks/README.md): what may be chosen for people.
+bool is_advised(const Codec& codec);
+
 /// Elements that TopK … RandomK send of `elements`: at least one, if there are any.
 std::uint64_t kept_of(const Codec& codec, std::uint64_t elements);
 

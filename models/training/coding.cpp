@@ -66,7 +66,11 @@ std::vector<CodedGroup> coded_groups(const Job& job, const network::Network& net
 }
 
 std::int32_t most_groups(const Job& job) {
-  return job.compression.empty() ? 1 : static_cast<std::int32_t>(job.compression.size()) + 1;
+  std::vector<Codec> different;
+  for (const compression::Rule& rule : job.compression)
+    if (std::find(different.begin(), different.end(), rule.codec) == different.end())
+      different.push_back(rule.codec);
+  return static_cast<std::int32_t>(different.size()) + 1;
 }
 
 /// The fragments of one group, one after the other.

@@ -41,6 +41,7 @@ struct Job {
   std::int32_t streams = 1;                 // parts of a bucket that are reduced side by side
   IntraHost intra_host = IntraHost::Tcp;    // between ranks of one host
   compression::Rules compression;           // empty: gradients travel as they are
+  bool choose_compression = false;          // "auto": not yet resolved
 
   BatchNorm batch_norm = BatchNorm::PerRank;
 

@@ -213,9 +213,15 @@ constexpr std::array<Field, 31> kFields{{
      [](Job& job, const Json& value, Where where) {
        job.intra_host = parse_intra_host(text_of(value, where), where);
      }},
-    {"compression", [](const Job& job) { return Json(compression::name_of(job.compression)); },
+    {"compression",
+     [](const Job& job) {
+       return Json(job.choose_compression ? kAuto : compression::name_of(job.compression));
+     },
      [](Job& job, const Json& value, Where where) {
-       job.compression = compression::parse_rules(text_of(value, where), where);
+       job.choose_compression = text_of(value, where) == kAuto;
+       job.compression = job.choose_compression
+                             ? compression::Rules{}
+                             : compression::parse_rules(text_of(value, where), where);
      }},
     {"batch_norm", [](const Job& job) { return Json(name_of(job.batch_norm)); },
      [](Job& job, const Json& value, Where where) {
