@@ -276,7 +276,7 @@ bool gathers(const Codec& codec) {
 
 bool is_advised(const Codec& codec) {
   using enum Method;
-  constexpr Method kAdvised[] = {Float16, BFloat16, TopK, Dgc, EfSign, Qsgd, PowerSgd};
+  constexpr Method kAdvised[] = {Float16, BFloat16, Dgc, PowerSgd};
   return std::find(std::begin(kAdvised), std::end(kAdvised), codec.method) != std::end(kAdvised);
 }
 
