@@ -51,8 +51,7 @@ NetworkBench measure(const training::Job& job, const network::Network& network) 
     const network::Work& work = iteration.works[row];
     if (work.kind == WorkKind::Input) continue;
     const network::Quantities per_unit = network::quantities(work, network);
-    const double units = work.kind == WorkKind::Update ? static_cast<double>(work.count)
-                                                       : static_cast<double>(job.batch);
+    const auto units = static_cast<double>(network::units(work, job.batch));
     bench.rows.push_back({.name = names[row],
                           .signature = cost::row_name(work, network).signature,
                           .seconds = times.rows[row],

@@ -54,23 +54,6 @@ void say(const std::string& what) {
   std::fprintf(stderr, "  %s\n", what.c_str());
 }
 
-/// "8,16,32" → ascending whole numbers.
-std::vector<std::int32_t> number_list(const std::string& text, const std::string& flag) {
-  std::vector<std::int32_t> numbers;
-  std::istringstream stream(text);
-  for (std::string word; std::getline(stream, word, ',');) {
-    char* end = nullptr;
-    const long number = std::strtol(word.c_str(), &end, 10);
-    if (word.empty() || *end != '\0' || number < 1 || number > 1 << 20)
-      throw ConfigError(flag, "expected whole numbers such as 8,16,32, is \"" + text + "\"");
-    if (!numbers.empty() && number <= numbers.back())
-      throw ConfigError(flag, "expected ascending numbers, is \"" + text + "\"");
-    numbers.push_back(static_cast<std::int32_t>(number));
-  }
-  if (numbers.empty()) throw ConfigError(flag, "expected at least one number");
-  return numbers;
-}
-
 /// Seconds of one iteration, always the same: how much it differs from one time of the calibration
 /// to another is the machine's drift.
 double measure_reference(const Plan& plan) {

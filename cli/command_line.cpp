@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <sstream>
 
 #include "models/base/errors.h"
 
@@ -57,7 +58,10 @@ options::variables_map parse(const options::options_description& description,
 
 double number(const options::variables_map& values, const std::string& flag, double low,
               double high) {
-  const std::string text = values[flag].as<std::string>();
+  return number_of(values[flag].as<std::string>(), flag, low, high);
+}
+
+double number_of(const std::string& text, const std::string& flag, double low, double high) {
   char* end = nullptr;
   const double value = std::strtod(text.c_str(), &end);
   if (end == text.c_str() || *end != '\0' || !(value >= low && value <= high)) {
@@ -78,6 +82,22 @@ std::int64_t whole_number(const options::variables_map& values, const std::strin
     throw ConfigError("--" + flag, "expected a whole number from " + std::to_string(low) + " to " +
                                        std::to_string(high) + ", is \"" + text + "\"");
   return value;
+}
+
+std::vector<std::int32_t> number_list(const std::string& text, const std::string& flag) {
+  std::vector<std::int32_t> numbers;
+  std::istringstream stream(text);
+  for (std::string word; std::getline(stream, word, ',');) {
+    char* end = nullptr;
+    const long number = std::strtol(word.c_str(), &end, 10);
+    if (word.empty() || *end != '\0' || number < 1 || number > 1 << 20)
+      throw ConfigError(flag, "expected whole numbers such as 8,16,32, is \"" + text + "\"");
+    if (!numbers.empty() && number <= numbers.back())
+      throw ConfigError(flag, "expected ascending numbers, is \"" + text + "\"");
+    numbers.push_back(static_cast<std::int32_t>(number));
+  }
+  if (numbers.empty()) throw ConfigError(flag, "expected at least one number");
+  return numbers;
 }
 
 double share(const std::string& text, const std::string& flag) {

@@ -32,6 +32,12 @@ std::int64_t whole_number(const options::variables_map& values, const std::strin
 double number(const options::variables_map& values, const std::string& flag, double low,
               double high);
 
+/// A part of a flag's value as a number, likewise.
+double number_of(const std::string& text, const std::string& flag, double low, double high);
+
+/// "8,16,32": ascending whole numbers from 1 on. Throws ConfigError naming `flag`.
+std::vector<std::int32_t> number_list(const std::string& text, const std::string& flag);
+
 /// "10%" or "0.1" → 0.1. Throws ConfigError naming `flag`.
 double share(const std::string& text, const std::string& flag);
 
@@ -40,6 +46,7 @@ int run_calibrate(const Arguments& arguments);
 int run_simulate(const Arguments& arguments);
 int run_train(const Arguments& arguments);
 int run_compare(const Arguments& arguments);
+int run_plan(const Arguments& arguments);
 int run_data(const Arguments& arguments);
 int run_bench(const Arguments& arguments);
 int run_schedule(const Arguments& arguments);

@@ -13,6 +13,7 @@ std::string to_json(const Envelope& envelope) {
                   {"images", envelope.images},
                   {"strict", envelope.strict},
                   {"replica_check", envelope.replica_check},
+                  {"test_every", envelope.test_every},
                   {"iterations_done", envelope.iterations_done},
                   {"checkpoint_every", envelope.checkpoint_every},
                   {"trace_first", envelope.trace_first},
@@ -22,9 +23,10 @@ std::string to_json(const Envelope& envelope) {
 Envelope parse_envelope(const std::string& text) {
   const std::string where = "the job that rank 0 sent";
   const Json json = parse_json(text, where);
-  const ObjectReader object(json, where, "",
-                            {"job", "network", "topology", "images", "strict", "replica_check",
-                             "iterations_done", "checkpoint_every", "trace_first", "trace_end"});
+  const ObjectReader object(
+      json, where, "",
+      {"job", "network", "topology", "images", "strict", "replica_check", "test_every",
+       "iterations_done", "checkpoint_every", "trace_first", "trace_end"});
   Envelope envelope;
   envelope.job = training::parse_job(object.value("job").dump(), where);
   envelope.network = network::parse_network(object.value("network").dump(), where);
@@ -32,6 +34,7 @@ Envelope parse_envelope(const std::string& text) {
   envelope.images = object.integer<std::uint64_t>("images");
   envelope.strict = object.boolean("strict");
   envelope.replica_check = object.integer<std::int32_t>("replica_check");
+  envelope.test_every = object.integer<std::int32_t>("test_every");
   envelope.iterations_done = object.integer<std::int32_t>("iterations_done");
   envelope.checkpoint_every =
       object.integer<std::int32_t>("checkpoint_every", kNoCheckpoints, INT32_MAX);

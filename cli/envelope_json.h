@@ -20,6 +20,7 @@ struct Envelope {
   std::uint64_t images = 0;          // Dataset::fingerprint() of rank 0's
   bool strict = false;               // a file that cannot be used is an error
   std::int32_t replica_check = 0;    // compare the ranks' parameters every so many iterations
+  std::int32_t test_every = 0;       // test every so many iterations; 0 = only at the end
   std::int32_t iterations_done = 0;  // before this run, which goes on from a checkpoint
   /// Rank 0 writes checkpoints every so many iterations (0 = at the end only), to which all ranks
   /// contribute.

@@ -43,8 +43,25 @@ constexpr JobFlag kJobFlags[] = {
      "\"dense=powersgd:2,conv*=fp16\"; auto: for each bucket what is predicted to pay, if "
      "anything"},
     {"batch-norm", "statistics per-rank, or synchronised over all ranks"},
-    {"learning-rate", "of SGD on the mean loss over the global batch"},
-    {"momentum", "of SGD: v = momentum·v + gradient"},
+    {"accumulate", "micro-batches in which each rank goes through its share of the batch"},
+    {"learning-rate", "the base rate, on the mean loss over the global batch"},
+    {"rate-scaling", "with batch ÷ base-batch: none, linear, or sqrt"},
+    {"base-batch", "the batch that the base rate was found for (default 64)"},
+    {"warm-up", "iterations over which the rate grows to its peak"},
+    {"rate-policy", "then: constant, step, cosine, polynomial, or exponential"},
+    {"rate-drops", "of step: iterations from which on the rate is lower (\"3000,4500\")"},
+    {"drop-factor", "of step (default 0.1)"},
+    {"rate-end", "of the others: last rate ÷ peak (default 0); exponential rises above 1"},
+    {"rate-power", "of polynomial (default 1)"},
+    {"noise-scale",
+     "on: estimate how large a batch still helps, from gradients of ranks or "
+     "micro-batches"},
+    {"optimizer", "sgd, nesterov, lars, lamb, or adam"},
+    {"momentum", "v = momentum·v + gradient; of lamb and adam beta 1"},
+    {"weight-decay", "of weights, not of biases and normalisations (default 0)"},
+    {"beta2", "of lamb and adam (default 0.999)"},
+    {"epsilon", "of lars, lamb and adam: added to denominators (default 1e-8)"},
+    {"trust", "of lars: its rate of a tensor is trust·|w|/|gradient| of the rate (default 0.001)"},
     {"topology", "a JSON file, or one that comes with lockstep (topology check --help lists them)"},
     {"placement", "ranks on hosts: packed, scattered, or a JSON file with each rank's host"},
     {"fidelity", "of the simulation: ideal (nothing contended) or flow"},
@@ -88,6 +105,11 @@ void add_job_options(options::options_description& description) {
 training::Job read_job(const options::variables_map& values) {
   training::Job job;
   if (values.count("job")) job = training::load_job(values["job"].as<std::string>());
+  read_flags(values, job);
+  return job;
+}
+
+void read_flags(const options::variables_map& values, training::Job& job) {
   for (const JobFlag& flag : kJobFlags)
     if (values.count(flag.flag)) set_flag(job, flag.flag, values[flag.flag].as<std::string>());
   if (values.count("batch-per-rank")) {
@@ -97,7 +119,6 @@ training::Job read_job(const options::variables_map& values) {
         whole_number(values, "batch-per-rank", 1, 1 << 24) * std::int64_t{job.ranks};
     training::set_field(job, "batch", std::to_string(batch), "--batch-per-rank");
   }
-  return job;
 }
 
 std::int32_t most_buckets_in_flight(const training::Job& job) {
@@ -110,6 +131,10 @@ std::int32_t most_buckets_in_flight(const training::Job& job) {
 std::string fault_of_exchange(const training::Job& job) {
   constexpr std::int32_t kMostSummed = 127;  // of −1, 0, 1 in a byte
   for (const compression::Rule& rule : job.compression) {
+    if (rule.codec.method == compression::Method::Dgc &&
+        job.update.optimizer != network::Optimizer::Sgd)
+      throw ConfigError("--compression", "dgc holds the momentum of sgd, cannot go with " +
+                                             training::name_of(job.update.optimizer));
     const std::string name = name_of(rule.codec);
     if (rule.codec.method == compression::Method::TernGradShared && job.ranks > kMostSummed)
       return name + " adds up to 127 ranks, there are " + std::to_string(job.ranks) +
@@ -138,6 +163,19 @@ ResolvedJob resolve(const training::Job& job, network::Network network,
     throw ConfigError("--batch", "a batch of " + std::to_string(job.batch) +
                                      " images cannot be split over " + std::to_string(job.ranks) +
                                      " ranks, expected at least one image per rank");
+  if (job.batch / job.ranks < job.accumulate)
+    throw ConfigError("--accumulate", "a share of " + std::to_string(job.batch / job.ranks) +
+                                          " images cannot be split into " +
+                                          std::to_string(job.accumulate) +
+                                          " micro-batches, expected at least one image in each");
+  if (job.noise_scale && !job.compression.empty())
+    throw ConfigError("--noise-scale",
+                      "compares gradients with their sum, which compression changes;"
+                      " cannot be given together with --compression");
+  if (job.noise_scale && job.ranks * job.accumulate < 2)
+    throw ConfigError("--noise-scale",
+                      "is estimated from the gradients of several ranks or "
+                      "micro-batches; expected --accumulate 2 or more");
   if (job.choose_algorithm)
     throw ConfigError("algorithm",
                       "expected the name of one, is \"auto\", which is settled by "
@@ -157,6 +195,10 @@ ResolvedJob resolve(const training::Job& job, network::Network network,
     throw ConfigError("--servers", "there are " + std::to_string(job.ranks) +
                                        " ranks, expected no more servers, is " +
                                        std::to_string(job.servers));
+  if (job.rate.policy == training::RatePolicy::Exponential && job.rate.end == 0)
+    throw ConfigError("--rate-end", "must be above 0 with exponential, is 0");
+  if (job.rate.policy == training::RatePolicy::Step && job.rate.drops.empty())
+    throw ConfigError("--rate-policy", "step expects iterations or epochs to drop the rate at");
   ResolvedJob resolved;
   resolved.job = job;
   resolved.network = std::move(network);

@@ -32,6 +32,8 @@ struct ResolvedJob {
 
 /// --job FILE, then the flags over it. Throws ConfigError.
 training::Job read_job(const options::variables_map& values);
+/// The flags over a job that is there already. Throws ConfigError.
+void read_flags(const options::variables_map& values, training::Job& job);
 /// Loads the network and the topology, places the ranks, builds the iteration. Throws ConfigError.
 ResolvedJob resolve(const training::Job& job);
 ResolvedJob resolve(const training::Job& job, network::Network network,

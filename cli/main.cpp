@@ -27,6 +27,7 @@ constexpr Subcommand kSubcommands[] = {
     {"bench", "measure all-reduces, networks, and the simulator", run_bench},
     {"testbed", "build a topology out of network namespaces and train in it", run_testbed},
     {"validate", "predict and run a suite of jobs: how true predictions are", run_validate},
+    {"plan", "how long training to an accuracy takes, by batch and ranks", run_plan},
     {"sweep", "simulate many configurations on all cores", run_sweep},
     {"check-sensitivity", "see which inputs of a prediction move it", run_check_sensitivity},
     {"schedule", "show, prove and convert schedules", run_schedule},

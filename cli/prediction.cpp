@@ -251,6 +251,9 @@ void print_summary(const Result& result) {
                 result.learning->loss.back());
   if (result.learning && result.learning->test_accuracy)
     std::printf("  test accuracy         %.2f %%\n", 100 * *result.learning->test_accuracy);
+  if (result.learning && !result.learning->noise_scale.empty())
+    std::printf("  noise scale           %.0f images at the end\n",
+                result.learning->noise_scale.back());
   if (!result.images) return;
   std::printf(
       "  images                %d to train on, %d to test with; %s of a core each to load\n",

@@ -19,7 +19,11 @@ void ProgressLine::report(Rank, const exec::IterationReport& report) {
   sum.loss += report.loss;
   sum.seconds += report.seconds / job_.ranks;
   sum.exposed += report.exposed_seconds / job_.ranks;
+  sum.part_squares += report.part_squares;
+  sum.whole_square = report.whole_square;
   if (++sum.ranks < job_.ranks) return;
+  if (job_.noise_scale)
+    noise_scale_.add(training::gradient_norms(job_, sum.part_squares, sum.whole_square));
   print(report.iteration, sum);
   open_.erase(report.iteration);
 }
@@ -39,6 +43,8 @@ void ProgressLine::print(std::int32_t iteration, const Sum& sum) {
                job_.batch / smoothed_seconds_, format_seconds(smoothed_seconds_).c_str());
   if (predicted_seconds_ > 0)
     std::fprintf(stderr, " (predicted %s)", format_seconds(predicted_seconds_).c_str());
+  if (const std::optional<double> images = noise_scale_.images())
+    std::fprintf(stderr, "  noise scale %.0f images", *images);
   std::fprintf(stderr, "  communication %.0f %%  %.0f s left",
                100 * smoothed_exposed_ / smoothed_seconds_, left);
 }

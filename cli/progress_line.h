@@ -9,6 +9,7 @@
 #include "exec/launch/iteration_report.h"
 #include "models/base/ids.h"
 #include "models/training/job.h"
+#include "models/training/noise_scale.h"
 
 namespace lockstep::cli {
 
@@ -28,6 +29,8 @@ class ProgressLine {
     double loss = 0;
     double seconds = 0;
     double exposed = 0;
+    double part_squares = 0;
+    double whole_square = 0;
   };
   void print(std::int32_t iteration, const Sum& sum);
 
@@ -39,6 +42,7 @@ class ProgressLine {
   double smoothed_seconds_ = 0;
   double smoothed_exposed_ = 0;
   double since_print_ = 0;
+  training::NoiseScale noise_scale_;
 };
 
 }  // namespace lockstep::cli

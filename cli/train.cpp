@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <iostream>
+#include <sstream>
 #include <utility>
 
 #include "cli/choose_for_job.h"
@@ -14,6 +15,7 @@
 #include "cli/training_run.h"
 #include "exec/training/checkpoint.h"
 #include "models/base/errors.h"
+#include "models/training/job_json.h"
 
 namespace lockstep::cli {
 
@@ -29,8 +31,12 @@ options::options_description train_flags() {
   add("help", "this text");
   add("epochs", options::value<std::string>(),
       "instead of --iterations: passes over the images (default 1)");
+  add("warm-up-epochs", options::value<std::string>(), "instead of --warm-up");
+  add("rate-drop-epochs", options::value<std::string>(), "instead of --rate-drops (\"15,25\")");
   add("replica-check", options::value<std::string>(),
       "compare all ranks' parameters every so many iterations (default 50, 0 = never)");
+  add("test-every", options::value<std::string>(),
+      "test every so many iterations, off the clock, for lockstep plan (default: only at the end)");
   add("init", options::value<std::string>(),
       "begin with the parameters of a safetensors file, such as --save-parameters or PyTorch "
       "write");
@@ -75,6 +81,36 @@ void fit_to_images(training::Job& job, const exec::Dataset& data, std::int32_t c
   check(job.pixel_std, "--pixel-std");
 }
 
+/// Epochs as iterations, of at most 10⁹.
+std::int32_t iterations_of(double epochs, std::int32_t per_epoch) {
+  return static_cast<std::int32_t>(std::lround(std::min(epochs * per_epoch, 1e9)));
+}
+
+/// Sets the field of `flag` from `flag`-epochs, numbers of epochs.
+void set_by_epochs(training::Job& job, const options::variables_map& values, std::string flag,
+                   const std::string& by_epochs, std::int32_t per_epoch) {
+  if (!values.count(by_epochs)) return;
+  if (values.count(flag))
+    throw ConfigError("--" + by_epochs, "cannot be given together with --" + flag);
+  std::string list;
+  std::istringstream words(values[by_epochs].as<std::string>());
+  for (std::string word; std::getline(words, word, ',');)
+    list += (list.empty() ? "" : ",") +
+            std::to_string(iterations_of(number_of(word, by_epochs, 0, 1e6), per_epoch));
+  std::replace(flag.begin(), flag.end(), '-', '_');
+  training::set_field(job, flag, list, "--" + by_epochs);
+}
+
+/// What a rank would have to guess of how gradients become updates.
+void print_learning(const training::Job& job) {
+  std::printf("global batch %d over %d rank(s); %s\n", job.batch, job.ranks,
+              training::describe(job.rate, job.learning_rate, job.batch).c_str());
+  std::printf(
+      "%s, momentum %g, weight decay %g; ranks' gradients are summed, which gives that of "
+      "the mean loss over the global batch\n",
+      training::name_of(job.update.optimizer).c_str(), job.momentum, job.update.weight_decay);
+}
+
 /// Opens the images, and settles by them what the job leaves open, and the number of iterations.
 exec::Dataset settle_by_images(training::Job& job, const options::variables_map& values) {
   const network::Network network = network::load_network(job.network);
@@ -85,13 +121,14 @@ exec::Dataset settle_by_images(training::Job& job, const options::variables_map&
   if (values.count("epochs")) {
     if (values.count("iterations"))
       throw ConfigError("--epochs", "cannot be given together with --iterations");
-    const double iterations = number(values, "epochs", 1e-6, 1e6) * per_epoch;
-    job.iterations = std::max(1, static_cast<std::int32_t>(std::lround(std::min(iterations, 1e9))));
+    job.iterations = std::max(1, iterations_of(number(values, "epochs", 1e-6, 1e6), per_epoch));
   }
   if (job.iterations == 0) {
     if (values.count("iterations")) throw ConfigError("--iterations", "must be at least 1, is 0");
     job.iterations = per_epoch;
   }
+  set_by_epochs(job, values, "warm-up", "warm-up-epochs", per_epoch);
+  set_by_epochs(job, values, "rate-drops", "rate-drop-epochs", per_epoch);
   if (const std::int32_t done = iterations_done(values); done > 0) {
     if (done >= job.iterations)
       throw ConfigError("--resume", "the checkpoint is after " + std::to_string(done) + " of " +
@@ -146,6 +183,8 @@ int run_as_rank(const options::variables_map& values, const exec::RankOptions& r
     return kFine;
   }
   training.iterations_done = iterations_done(values);
+  if (values.count("test-every"))
+    training.test_every = static_cast<std::int32_t>(whole_number(values, "test-every", 1, 1 << 30));
   training.checkpoint = text_of("checkpoint");
   training.save_parameters = text_of("save-parameters");
   if (values.count("checkpoint-every")) {
@@ -164,8 +203,9 @@ int run_as_rank(const options::variables_map& values, const exec::RankOptions& r
     training.predicted_seconds = prediction.result.summary.iteration_seconds.mean;
     print_cautions(prediction.cautions);
     std::printf("predicted iteration: %s\n", format_seconds(training.predicted_seconds).c_str());
-    std::fflush(stdout);
   }
+  print_learning(own.resolved.job);
+  std::fflush(stdout);
   std::optional<TrainingOutcome> outcome = train(training, std::move(own));
   write_outcome(values, *outcome, machines);
   return kFine;

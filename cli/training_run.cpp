@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cli/envelope_json.h"
+#include "cli/learning.h"
 #include "cli/progress_line.h"
 #include "exec/launch/binding.h"
 #include "exec/runner/executor.h"
@@ -40,6 +41,7 @@ std::string seal(const ResolvedTraining& own, const TrainingOptions& options) {
       .images = own.data.fingerprint(),
       .strict = options.strict,
       .replica_check = options.replica_check,
+      .test_every = options.test_every,
       .iterations_done = options.iterations_done,
       .checkpoint_every = options.checkpoint.empty() ? kNoCheckpoints : options.checkpoint_every};
   if (options.with_trace) {
@@ -120,7 +122,23 @@ void save(Session& session, const TrainingOptions& options, std::int32_t iterati
   const std::vector<std::vector<float>> memories = gather_codec_memories(session, replica);
   if (session.rank() == 0)
     exec::save_checkpoint(options.checkpoint, resolved.network, resolved.job, iterations,
-                          replica.parameters(), replica.velocity(), memories);
+                          replica.parameters(), replica.optimizer_state(), memories);
+}
+
+double last_or_zero(const std::vector<double>& values) {
+  return values.empty() ? 0 : values.back();
+}
+
+/// This rank's share of the test images.
+exec::Classified test(const Session& session, const ResolvedJob& resolved,
+                      const exec::Dataset& data, exec::Replica& replica) {
+  const training::Job& job = resolved.job;
+  const std::int32_t images = data.test->count();
+  const std::int32_t first = training::first_of_share(images, job.ranks, session.rank());
+  const std::int32_t end = training::first_of_share(images, job.ranks, session.rank() + 1);
+  return exec::classify(resolved.network, replica.parameters(), *data.test,
+                        exec::normaliser_of(job, resolved.network.input.channels), first,
+                        end - first, job.threads);
 }
 
 /// Trains, then classifies this rank's share of the test images.
@@ -134,12 +152,15 @@ RankRecord run_rank(Session& session, const TrainingOptions& options, const Enve
                           {.may_poll = may_poll(session, job.threads),
                            .trace_first = envelope.trace_first,
                            .trace_end = envelope.trace_end});
+  RankRecord record;
   session.barrier();
   executor.run(
       job.iterations, [&](std::int32_t iteration, const results::IterationFigures& figures) {
         session.report({.iteration = iteration,
                         .images = replica.share(),
                         .loss = replica.loss_sums().back(),
+                        .part_squares = last_or_zero(replica.part_squares()),
+                        .whole_square = last_or_zero(replica.whole_squares()),
                         .seconds = figures.duration().seconds(),
                         .exposed_seconds = figures.exposed.seconds()});
         const bool is_last = iteration + 1 == job.iterations;
@@ -149,45 +170,32 @@ RankRecord run_rank(Session& session, const TrainingOptions& options, const Enve
         const bool is_first = iteration == 0;  // do all begin alike?
         if (envelope.replica_check > 0 && (is_first || is_last || is_due(envelope.replica_check)))
           session.check_replica(iteration, replica.hash());
+        if (is_due(envelope.test_every)) {
+          const exec::Classified now = test(session, resolved, data, replica);
+          record.curve.push_back(static_cast<std::uint64_t>(now.tested));
+          record.curve.push_back(static_cast<std::uint64_t>(now.correct));
+          session.barrier();  // testing is off the clock: nobody waits for it in an iteration
+        }
         if (envelope.checkpoint_every != kNoCheckpoints &&
             (is_last || is_due(envelope.checkpoint_every)))
           save(session, options, envelope.iterations_done + iteration + 1, resolved, replica);
       });
 
-  RankRecord record;
   record.figures = executor.figures();
   record.loss_sums = replica.loss_sums();
+  record.part_squares = replica.part_squares();
+  record.whole_squares = replica.whole_squares();
   record.bucket_times = executor.bucket_times();
   record.bytes_sent = executor.bytes_sent();
   record.spans = executor.trace();
   const exec::Loader::Cost input = replica.input_cost();
   record.images_read = input.images;
   record.input_core_seconds = input.core_seconds;
-  const std::int32_t images = data.test->count();
-  const std::int32_t first = training::first_of_share(images, job.ranks, session.rank());
-  const std::int32_t end = training::first_of_share(images, job.ranks, session.rank() + 1);
-  const exec::Classified classified = exec::classify(
-      resolved.network, replica.parameters(), *data.test,
-      exec::normaliser_of(job, resolved.network.input.channels), first, end - first, job.threads);
+  const exec::Classified classified = test(session, resolved, data, replica);
   record.tested = classified.tested;
   record.correct = classified.correct;
   record.faults = data.faults();
   return record;
-}
-
-results::Learning learning_of(const std::vector<RankRecord>& records, const training::Job& job) {
-  results::Learning learning;
-  learning.loss.resize(static_cast<std::size_t>(job.iterations));
-  std::int32_t tested = 0;
-  std::int32_t correct = 0;
-  for (const RankRecord& record : records) {
-    for (std::size_t i = 0; i < record.loss_sums.size(); ++i)
-      learning.loss[i] += record.loss_sums[i] / job.batch;
-    tested += record.tested;
-    correct += record.correct;
-  }
-  if (tested > 0) learning.test_accuracy = static_cast<double>(correct) / tested;
-  return learning;
 }
 
 /// Of all ranks: each file once, by name.
@@ -293,7 +301,6 @@ results::Result result_of(const ResolvedJob& resolved, const Session& session,
     result.ranks.push_back(results::rank_figures(static_cast<Rank>(rank),
                                                  session.peers()[rank].host, batches[rank],
                                                  iterations[rank], bytes_sent[rank]));
-  result.learning = learning_of(records, resolved.job);
   return result;
 }
 
@@ -305,7 +312,7 @@ void start(const TrainingOptions& options, const Envelope& envelope, const Resol
   std::int32_t done = 0;
   if (!options.resume.empty())
     done = exec::load_checkpoint(options.resume, resolved.network, resolved.job,
-                                 replica.parameters(), replica.velocity());
+                                 replica.parameters(), replica.optimizer_state());
   if (const std::size_t floats = replica.codec_memory().size(); done > 0 && floats > 0)
     replica.set_codec_memory(exec::load_codec_memory(options.resume, resolved.job, rank, floats));
   if (done != envelope.iterations_done)
@@ -347,6 +354,8 @@ std::optional<TrainingOutcome> train_in(Session& session, const TrainingOptions&
     outcome.emplace();
     outcome->faults = faults_of(records);
     outcome->result = result_of(resolved, session, records);
+    outcome->result.learning =
+        learning_of(records, resolved.job, envelope.test_every, envelope.iterations_done);
     outcome->result.images = image_figures(records, outcome->faults, data);
     for (const RankRecord& each : records)
       outcome->spans.insert(outcome->spans.end(), each.spans.begin(), each.spans.end());

@@ -18,7 +18,8 @@ struct TrainingOptions {
   std::string data;     // this rank's folder of images; "" = the job's
   bool strict = false;  // a file that cannot be used is an error
   std::int32_t replica_check = 50;
-  bool bind = true;  // to this rank's share of its host's processors
+  std::int32_t test_every = 0;  // rank 0: test every so many iterations; 0 = only at the end
+  bool bind = true;             // to this rank's share of its host's processors
   bool with_trace = false;
   std::string init;    // file that this rank's parameters come from; "" = the job's seed
   std::string resume;  // checkpoint that this rank goes on from

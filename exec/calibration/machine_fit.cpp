@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "models/base/errors.h"
 #include "models/cost/fit.h"
 
 namespace lockstep::exec {
@@ -17,7 +18,7 @@ using network::Work;
 using network::WorkKind;
 
 double units_of(const Work& work, std::int32_t batch) {
-  return work.kind == WorkKind::Update ? static_cast<double>(work.count) : batch;
+  return static_cast<double>(network::units(work, batch));
 }
 
 /// Traffic per unit that explains the slow-down beside the stream: the median over the batches at
@@ -38,15 +39,21 @@ double memory_per_unit(const Work& work, std::size_t row, const std::vector<RowS
   return per_unit.empty() ? 0 : cost::median(std::move(per_unit));
 }
 
-/// A point per batch. An update does not depend on the batch: a point per update of the table.
+/// Whether two rows are measured under one name though they work on different elements.
+bool differ_by_count(const Work& a, const Work& b) {
+  if (!network::is_per_parameter(a.kind) || a.kind != b.kind) return false;
+  const network::Network none;  // of elements of the flat buffers: no network is asked
+  return cost::row_name(a, none).signature == cost::row_name(b, none).signature;
+}
+
+/// A point per batch. What is done per parameter does not depend on the batch: a point for every
+/// such row of the table.
 std::vector<cost::Sample> points_of(const network::WorkTable& works, std::size_t row,
                                     const std::vector<RowSamples>& samples) {
   constexpr double kShortest = 1e-9;  // what a clock may call nothing
   std::map<double, std::vector<double>> seconds_at;
   for (std::size_t other = row; other < works.size(); ++other) {
-    if (other != row &&
-        (works[row].kind != WorkKind::Update || works[other].kind != WorkKind::Update))
-      continue;
+    if (other != row && !differ_by_count(works[row], works[other])) continue;
     for (const RowSamples& sample : samples)
       seconds_at[units_of(works[other], sample.batch)].push_back(
           std::max(sample.alone[other], kShortest));
@@ -89,21 +96,40 @@ void add_rows(cost::Machine& machine, const network::WorkTable& works, const Tim
   }
 }
 
-void add_updates(cost::Machine& machine, const network::WorkTable& works, std::int32_t threads,
-                 const RowSamples& sample) {
-  const auto first = std::find_if(works.begin(), works.end(),
-                                  [](const Work& work) { return work.kind == WorkKind::Update; });
-  LayerCost* cost = find(machine, {.signature = "update", .direction = ""}, threads);
-  if (first == works.end() || cost == nullptr) return;
-  for (const cost::Sample& point :
-       points_of(works, static_cast<std::size_t>(first - works.begin()), {sample})) {
-    const auto place =
-        std::lower_bound(cost->samples.begin(), cost->samples.end(), point.units,
-                         [](const cost::Sample& at, double units) { return at.units < units; });
-    if (place == cost->samples.end() || place->units != point.units)
-      cost->samples.insert(place, point);
+namespace {
+
+/// The row that a work is measured under, made if it is not there.
+LayerCost& row_of(cost::Machine& machine, const Work& work, std::int32_t threads) {
+  const network::Network none;  // neither its name nor its bytes depend on it
+  const cost::RowName name = cost::row_name(work, none);
+  if (LayerCost* row = find(machine, name, threads)) return *row;
+  const LayerCost* sgd = find(machine, cost::row_name({.kind = WorkKind::Update}, none), threads);
+  LOCKSTEP_CHECK(sgd != nullptr, "SGD's updates come first");
+  const double ratio = network::quantities(work, none).bytes_per_unit /
+                       network::quantities({.kind = WorkKind::Update}, none).bytes_per_unit;
+  return machine.layers.emplace_back(
+      LayerCost{.signature = name.signature,
+                .direction = name.direction,
+                .threads = threads,
+                .memory_bytes_per_unit = ratio * sgd->memory_bytes_per_unit});
+}
+
+}  // namespace
+
+void add_per_parameter(cost::Machine& machine, const network::WorkTable& works,
+                       std::int32_t threads, const RowSamples& sample) {
+  for (std::size_t row = 0; row < works.size(); ++row) {
+    if (!network::is_per_parameter(works[row].kind)) continue;
+    LayerCost& cost = row_of(machine, works[row], threads);
+    for (const cost::Sample& point : points_of(works, row, {sample})) {
+      const auto place =
+          std::lower_bound(cost.samples.begin(), cost.samples.end(), point.units,
+                           [](const cost::Sample& at, double units) { return at.units < units; });
+      if (place == cost.samples.end() || place->units != point.units)
+        cost.samples.insert(place, point);
+    }
+    fit(cost);
   }
-  fit(*cost);
 }
 
 // The processors' time per message follows from tiny messages, per byte from large ones. What a

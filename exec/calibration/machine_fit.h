@@ -33,10 +33,11 @@ struct TimedRows {
 void add_rows(cost::Machine& machine, const network::WorkTable& works, const TimedRows& rows,
               const std::vector<RowSamples>& samples);
 
-/// Adds the table's updates to the row of updates, a point for every number of parameters that it
-/// does not have yet.
-void add_updates(cost::Machine& machine, const network::WorkTable& works, std::int32_t threads,
-                 const RowSamples& sample);
+/// Adds what the table does per parameter (updates, accumulation) to the row of its name: a point
+/// for every number of parameters that it does not have yet. SGD's row is there already; the
+/// traffic of another is SGD's times the ratio of what they read and write.
+void add_per_parameter(cost::Machine& machine, const network::WorkTable& works,
+                       std::int32_t threads, const RowSamples& sample);
 
 /// Adds to what both ends spend on a message, half to each, what the machine's processors were busy
 /// with besides: the kernel's part of TCP. For a machine on which nothing else ran.

@@ -73,11 +73,21 @@ void add_network(cost::Machine& machine, const network::Network& network,
   training::Job job = one_rank_job(timing.batches.front(), timing.threads);
   add_rows(machine, training::make_iteration(job, network).works, rows, samples);
   timing.say(network.name + ", " + std::to_string(timing.threads) + " thread(s), updates");
-  for (const std::uint64_t bytes : kBucketBytes) {
-    job.bucket_bytes = bytes;
-    add_updates(machine, training::make_iteration(job, network).works, timing.threads,
-                {.batch = job.batch, .alone = time(job).rows, .beside = {}});
+  const auto add = [&] {
+    for (const std::uint64_t bytes : kBucketBytes) {
+      job.bucket_bytes = bytes;
+      add_per_parameter(machine, training::make_iteration(job, network).works, timing.threads,
+                        {.batch = job.batch, .alone = time(job).rows, .beside = {}});
+    }
+  };
+  for (const network::Optimizer optimizer : network::kOptimizers) {
+    job.update.optimizer = optimizer;
+    add();
   }
+  job.accumulate = 2;
+  job.noise_scale = true;
+  job.batch = 2;
+  add();
 }
 
 }  // namespace lockstep::exec

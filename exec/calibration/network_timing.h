@@ -38,8 +38,9 @@ double expected_seconds(const network::Network& network, std::int32_t batch, std
                         const cost::Machine& machine);
 
 /// Adds what every row of an iteration takes: at each batch, alone, and at those around 32 beside a
-/// memory stream if there is a core for it; updates from the smallest bucket there can be to all
-/// parameters at once. `machine` has its cores, FLOP/s and bandwidths.
+/// memory stream if there is a core for it; updates under every optimizer, accumulation and norms,
+/// from the smallest bucket there can be to all parameters at once. `machine` has its cores, FLOP/s
+/// and bandwidths.
 void add_network(cost::Machine& machine, const network::Network& network,
                  const NetworkTiming& timing, Steadiness& steadiness);
 

@@ -105,7 +105,7 @@ RowTimes time_rows_on_noise(const training::Job& job, const network::Network& ne
   return time_passes(iteration.works.size(), passes, [&](std::size_t row, std::int32_t pass) {
     const network::Work& work = iteration.works[row];
     if (work.kind == network::WorkKind::Input)
-      learner.bind(images.data(), labels.data(), pass);
+      learner.bind(images.data(), labels.data(), pass, work.micro_batch);
     else
       learner.compute(work);
   });

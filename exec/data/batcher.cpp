@@ -18,10 +18,11 @@ constexpr std::uint64_t kStream = 0x6f72646572;  // "order"
 }  // namespace
 
 Batcher::Batcher(std::int32_t images, std::int32_t batch, std::int32_t ranks, Rank rank,
-                 std::uint64_t seed)
+                 std::uint64_t seed, std::int32_t micro_batches)
     : batch_(batch),
       first_(training::first_of_share(batch, ranks, rank)),
       share_(training::first_of_share(batch, ranks, rank + 1) - first_),
+      micro_batches_(micro_batches),
       seed_(seed),
       order_(static_cast<std::size_t>(images)) {
   LOCKSTEP_CHECK(batch > 0 && images >= batch,
@@ -38,12 +39,23 @@ void Batcher::draw_order(std::int32_t epoch) {
   epoch_ = epoch;
 }
 
-std::int32_t Batcher::image(std::int32_t iteration, std::int32_t position) {
-  LOCKSTEP_CHECK(position >= 0 && position < share_,
-                 std::to_string(position) + " of " + std::to_string(share_));
-  if (epoch(iteration) != epoch_) draw_order(epoch(iteration));
-  const std::int32_t first = iteration % iterations_per_epoch() * batch_ + first_;
-  return order_[static_cast<std::size_t>(first + position)];
+std::int32_t Batcher::first(std::int64_t part) const {
+  return network::first_of_part(share_, micro_batches_,
+                                static_cast<std::int32_t>(part % micro_batches_));
+}
+
+std::int32_t Batcher::size(std::int64_t part) const {
+  const auto micro_batch = static_cast<std::int32_t>(part % micro_batches_);
+  return network::first_of_part(share_, micro_batches_, micro_batch + 1) - first(part);
+}
+
+std::int32_t Batcher::image(std::int64_t part, std::int32_t position) {
+  LOCKSTEP_CHECK(position >= 0 && position < size(part),
+                 std::to_string(position) + " of " + std::to_string(size(part)));
+  if (epoch(part) != epoch_) draw_order(epoch(part));
+  const auto iteration = static_cast<std::int32_t>(part / micro_batches_);
+  const std::int32_t batch = iteration % iterations_per_epoch() * batch_ + first_;
+  return order_[static_cast<std::size_t>(batch + first(part) + position)];
 }
 
 }  // namespace lockstep::exec

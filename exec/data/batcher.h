@@ -9,25 +9,35 @@
 
 namespace lockstep::exec {
 
-/// One rank's share of every batch. Each epoch goes through all images in an order of its own,
-/// which follows from the seed and the epoch alone, so that the global batch of an iteration is the
-/// same for any number of ranks. Batch i of an epoch is the positions [i × batch, (i + 1) × batch)
-/// of its order; what is left at an epoch's end, less than a batch, is dropped.
+/// One rank's share of every batch, in parts: its micro-batches, one after the other; part
+/// i × micro_batches + m is micro-batch m of iteration i. Each epoch goes through all images in an
+/// order of its own, which follows from the seed and the epoch alone, so that the global batch of
+/// an iteration is the same for any number of ranks. Batch i of an epoch is the positions [i ×
+/// batch, (i + 1) × batch) of its order; what is left at an epoch's end, less than a batch, is
+/// dropped.
 class Batcher {
  public:
   /// `images` is how many there are, at least a batch (check_fits).
   Batcher(std::int32_t images, std::int32_t batch, std::int32_t ranks, Rank rank,
-          std::uint64_t seed);
+          std::uint64_t seed, std::int32_t micro_batches = 1);
 
   std::int32_t iterations_per_epoch() const;
+  std::int32_t micro_batches() const { return micro_batches_; }
   /// Images in this rank's share (training::first_of_share).
   std::int32_t share() const { return share_; }
-  std::int32_t epoch(std::int32_t iteration) const { return iteration / iterations_per_epoch(); }
+  /// Images in the largest part.
+  std::int32_t most() const { return (share_ + micro_batches_ - 1) / micro_batches_; }
+  /// Images in a part, and the place of the first of them in the share.
+  std::int32_t size(std::int64_t part) const;
+  std::int32_t first(std::int64_t part) const;
+  std::int32_t epoch(std::int64_t part) const {
+    return static_cast<std::int32_t>(part / micro_batches_) / iterations_per_epoch();
+  }
 
-  /// The image at `position`, from 0 to share() − 1, of the share of `iteration` (0 is the first
-  /// one of the job). Iterations may come in any order, but a change of the epoch costs drawing its
-  /// order (one pass over the images' numbers).
-  std::int32_t image(std::int32_t iteration, std::int32_t position);
+  /// The image at `position`, from 0 to size(part) − 1, of a part (0 is the first one of the job).
+  /// Parts may come in any order, but a change of the epoch costs drawing its order (one pass over
+  /// the images' numbers).
+  std::int32_t image(std::int64_t part, std::int32_t position);
 
  private:
   void draw_order(std::int32_t epoch);
@@ -35,6 +45,7 @@ class Batcher {
   std::int32_t batch_ = 0;
   std::int32_t first_ = 0;  // of the share, within a batch
   std::int32_t share_ = 0;
+  std::int32_t micro_batches_ = 1;
   std::uint64_t seed_ = 0;
   std::int32_t epoch_ = -1;  // whose order is in order_
   std::vector<std::int32_t> order_;

@@ -45,19 +45,21 @@ double thread_seconds() {
 }  // namespace
 
 Loader::Loader(const ImageSet& images, Batcher batcher, const Normaliser& normaliser,
-               std::int32_t threads, std::int32_t first)
+               std::int32_t threads, std::int64_t first)
     : images_(images),
       batcher_(std::move(batcher)),
       normaliser_(normaliser),
       slots_(threads > 0 ? kBatchesAhead : 1),
       taken_(first),
-      next_iteration_(first) {
-  const auto share = static_cast<std::size_t>(batcher_.share());
+      next_part_(first) {
+  const auto most = static_cast<std::size_t>(batcher_.most());
   for (Slot& slot : slots_) {
-    slot.pixels.resize(share * images.format().bytes());
-    slot.labels.resize(share);
-    slot.missing = batcher_.share();
+    slot.pixels.resize(most * images.format().bytes());
+    slot.labels.resize(most);
   }
+  for (std::size_t ahead = 0; ahead < slots_.size(); ++ahead)
+    slot(first + static_cast<std::int64_t>(ahead)).missing =
+        batcher_.size(first + static_cast<std::int64_t>(ahead));
   if (threads == 0) own_reader_ = images.reader();
   for (std::int32_t thread = 0; thread < threads; ++thread)
     threads_.emplace_back([this] { read_ahead(); });
@@ -88,20 +90,20 @@ void Loader::read_ahead() {
   try {
     const std::unique_ptr<ImageReader> reader = images_.reader();
     while (true) {
-      room_.wait(lock, [this] { return over_ || next_iteration_ < taken_ + kBatchesAhead; });
+      room_.wait(lock, [this] { return over_ || next_part_ < taken_ + kBatchesAhead; });
       if (over_) return;
-      const std::int32_t iteration = next_iteration_;
+      const std::int64_t part = next_part_;
       const std::int32_t position = next_position_++;
-      if (next_position_ == batcher_.share()) {
+      if (next_position_ == batcher_.size(part)) {
         next_position_ = 0;
-        ++next_iteration_;
+        ++next_part_;
       }
-      const std::int32_t image = batcher_.image(iteration, position);
-      Slot& place = slot(iteration);
+      const std::int32_t image = batcher_.image(part, position);
+      Slot& place = slot(part);
       lock.unlock();
       const double start = thread_seconds();
       const auto index = static_cast<std::size_t>(position);
-      place.labels[index] = read(*reader, image, batcher_.epoch(iteration),
+      place.labels[index] = read(*reader, image, batcher_.epoch(part),
                                  place.pixels.data() + index * images_.format().bytes());
       const double seconds = thread_seconds() - start;
       lock.lock();
@@ -119,30 +121,30 @@ void Loader::read_ahead() {
 }
 
 void Loader::take(std::span<float> pixels, std::span<std::int32_t> labels) {
-  LOCKSTEP_CHECK(labels.size() == static_cast<std::size_t>(share()) &&
-                     pixels.size() == labels.size() * images_.format().bytes(),
+  const auto size = static_cast<std::size_t>(next_size());
+  LOCKSTEP_CHECK(labels.size() == size && pixels.size() == labels.size() * images_.format().bytes(),
                  "room for " + std::to_string(labels.size()) + " labels and " +
                      std::to_string(pixels.size()) + " pixels, share " + std::to_string(share()));
   Slot& place = slot(taken_);
   if (own_reader_) {
     const double start = thread_seconds();
-    for (std::int32_t position = 0; position < share(); ++position) {
+    for (std::int32_t position = 0; position < next_size(); ++position) {
       const auto index = static_cast<std::size_t>(position);
       place.labels[index] =
           read(*own_reader_, batcher_.image(taken_, position), batcher_.epoch(taken_),
                place.pixels.data() + index * images_.format().bytes());
     }
     cost_.core_seconds += thread_seconds() - start;
-    cost_.images += share();
+    cost_.images += next_size();
   } else {
     std::unique_lock lock(mutex_);
     ready_.wait(lock, [&] { return place.missing == 0 || error_; });
     if (error_) std::rethrow_exception(error_);
   }
-  normaliser_.apply(place.pixels, pixels);
-  std::copy(place.labels.begin(), place.labels.end(), labels.begin());
+  normaliser_.apply(std::span(place.pixels).first(pixels.size()), pixels);
+  std::copy_n(place.labels.begin(), size, labels.begin());
   const std::lock_guard lock(mutex_);
-  place.missing = share();
+  place.missing = batcher_.size(taken_ + static_cast<std::int64_t>(slots_.size()));
   ++taken_;
   room_.notify_all();
 }

@@ -31,9 +31,9 @@ class Normaliser {
   float scale_[kPeriod];
 };
 
-/// The batches of one rank, one iteration after the other.
+/// The batches of one rank, part by part (Batcher), one iteration after the other.
 ///
-/// With threads, batches are read ahead into a ring of kBatchesAhead, image by image, so memory is
+/// With threads, parts are read ahead into a ring of kBatchesAhead, image by image, so memory is
 /// bounded, and take() waits until its own is there. Without, take() reads it then.
 ///
 /// An image whose file cannot be used is replaced by the next in number that can: every rank would
@@ -42,17 +42,21 @@ class Loader {
  public:
   static constexpr std::int32_t kBatchesAhead = 2;
 
-  /// `images` must outlive it. It begins with iteration `first`.
+  /// `images` must outlive it. It begins with part `first`.
   Loader(const ImageSet& images, Batcher batcher, const Normaliser& normaliser,
-         std::int32_t threads, std::int32_t first = 0);
+         std::int32_t threads, std::int64_t first = 0);
   ~Loader();
   Loader(const Loader&) = delete;
   Loader& operator=(const Loader&) = delete;
 
   std::int32_t share() const { return batcher_.share(); }
 
-  /// Writes the share of the next iteration: share() × format().bytes() numbers, share() labels.
-  /// Throws what reading threw.
+  /// Images in the part that is taken next, and in the largest.
+  std::int32_t next_size() const { return batcher_.size(taken_); }
+  std::int32_t most() const { return batcher_.most(); }
+
+  /// Writes the next part: next_size() × format().bytes() numbers, next_size() labels. Throws what
+  /// reading threw.
   void take(std::span<float> pixels, std::span<std::int32_t> labels);
 
   /// Images read so far, and the processor time it took.
@@ -63,7 +67,7 @@ class Loader {
   Cost cost() const;
 
  private:
-  /// A batch that is being read, or is there.
+  /// A part that is being read, or is there.
   struct Slot {
     std::vector<std::uint8_t> pixels;
     std::vector<std::int32_t> labels;
@@ -72,9 +76,7 @@ class Loader {
   void read_ahead();
   std::int32_t read(ImageReader& reader, std::int32_t image, std::int32_t epoch,
                     std::uint8_t* pixels) const;
-  Slot& slot(std::int32_t iteration) {
-    return slots_[static_cast<std::size_t>(iteration) % slots_.size()];
-  }
+  Slot& slot(std::int64_t part) { return slots_[static_cast<std::size_t>(part) % slots_.size()]; }
 
   const ImageSet& images_;
   Batcher batcher_;
@@ -85,9 +87,9 @@ class Loader {
   std::condition_variable room_;
   std::condition_variable ready_;
   std::vector<Slot> slots_;
-  std::int32_t taken_;              // the iteration that is to be taken next
-  std::int32_t next_iteration_;     // the image that is to be read next:
-  std::int32_t next_position_ = 0;  // … its place in the share
+  std::int64_t taken_;              // the part that is to be taken next
+  std::int64_t next_part_;          // the image that is to be read next:
+  std::int32_t next_position_ = 0;  // … its place in its part
   bool over_ = false;
   std::exception_ptr error_;
   Cost cost_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The optimizer step. Works on any slice of the flat buffers, so that a bucket can be updated as
+// The steps of SGD. They work on any slice of the flat buffers, so that a bucket can be updated as
 // soon as its gradients have arrived.
 #pragma once
 
@@ -7,10 +7,30 @@
 
 namespace lockstep::exec {
 
+struct SgdStep {
+  float rate = 0;
+  float momentum = 0;
+  float weight_decay = 0;
+  float ratio = 1;  // LARS: of this tensor's rate to the others'
+};
+
 /// Stochastic gradient descent with momentum, in PyTorch's form:
-/// velocity ← momentum · velocity + gradient; parameter ← parameter − learning_rate · velocity.
+/// velocity ← momentum · velocity + ratio · (gradient + weight_decay · parameter);
+/// parameter ← parameter − rate · velocity.
+/// The rate stands outside the velocity, so that a change of the rate acts at once and needs no
+/// momentum correction (Goyal et al. 2017, section 3, eq. 9 against 10).
 /// The three spans have one length and don't overlap.
-void sgd_momentum(std::span<float> parameters, std::span<float> velocity,
-                  std::span<const float> gradients, float learning_rate, float momentum);
+void sgd(std::span<float> parameters, std::span<float> velocity, std::span<const float> gradients,
+         const SgdStep& step);
+
+/// The same with Nesterov's momentum: with the new velocity, and g = gradient + weight_decay ·
+/// parameter, parameter ← parameter − rate · (g + momentum · velocity). `ratio` is not used.
+void nesterov(std::span<float> parameters, std::span<float> velocity,
+              std::span<const float> gradients, const SgdStep& step);
+
+/// LARS's ratio of a tensor (You et al. 2017, eq. 6): trust · |w| / (|g| + weight_decay · |w| +
+/// epsilon), of the norms of its parameters and gradients; 1 if either is 0.
+double lars_ratio(double parameter_norm, double gradient_norm, double trust, double weight_decay,
+                  double epsilon);
 
 }  // namespace lockstep::exec

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "exec/training/optimizer.h"
 #include "exec/training/safetensors_json.h"
 #include "exec/training/tensor_order.h"
 #include "models/base/errors.h"
@@ -15,7 +16,6 @@ namespace {
 using network::Network;
 using network::Parameter;
 
-constexpr const char* kVelocityPrefix = "momentum_buffer.";
 constexpr const char* kCodecPrefix = "codec_memory.";
 
 /// Calls visit(parameter, its order) for all tensors of the network.
@@ -24,6 +24,20 @@ void for_parameters(const Network& network, const Visit& visit) {
   for (std::size_t l = 0; l < network.layers.size(); ++l)
     for (std::size_t t = 0; t < network.layers[l].parameters.size(); ++t)
       visit(network.layers[l].parameters[t], TensorOrder(network, l, t));
+}
+
+/// Calls visit(name, first, count, order) for what the job's optimizer keeps of every tensor that
+/// is learnt; first and count are in Optimizer::state().
+template <typename Visit>
+void for_state(const Network& network, const training::Job& job, const Visit& visit) {
+  std::uint64_t begin = 0;
+  for (const std::string& state : state_names(job.update.optimizer)) {
+    for_parameters(network, [&](const Parameter& parameter, const TensorOrder& order) {
+      if (parameter.learnt)
+        visit(state + "." + parameter.name, begin + parameter.first, parameter.count, order);
+    });
+    begin += network.flat_count;
+  }
 }
 
 TensorSource source_of(const std::string& name, const TensorOrder& order,
@@ -119,15 +133,15 @@ void load_parameters(const std::string& path, const Network& network, std::span<
 
 void save_checkpoint(const std::string& path, const Network& network, const training::Job& job,
                      std::int32_t iterations, std::span<const float> parameters,
-                     std::span<const float> velocity,
+                     std::span<const float> state,
                      const std::vector<std::vector<float>>& codec_memories) {
   std::vector<TensorSource> tensors;
   add_parameters(network, parameters, tensors);
-  for_parameters(network, [&](const Parameter& parameter, const TensorOrder& order) {
-    if (parameter.learnt)
-      tensors.push_back(source_of(kVelocityPrefix + parameter.name, order,
-                                  velocity.subspan(parameter.first, parameter.count)));
-  });
+  for_state(network, job,
+            [&](const std::string& name, std::uint64_t first, std::uint64_t count,
+                const TensorOrder& order) {
+              tensors.push_back(source_of(name, order, state.subspan(first, count)));
+            });
   for (std::size_t rank = 0; rank < codec_memories.size(); ++rank)
     tensors.push_back({kCodecPrefix + std::to_string(rank),
                        {codec_memories[rank].size()},
@@ -143,7 +157,7 @@ void save_checkpoint(const std::string& path, const Network& network, const trai
 
 std::int32_t load_checkpoint(const std::string& path, const Network& network,
                              const training::Job& job, std::span<float> parameters,
-                             std::span<float> velocity) {
+                             std::span<float> state) {
   SafetensorsReader reader(path);
   const std::int32_t iterations = iterations_of(reader);
   const auto expect = [&](const std::string& key, std::uint64_t expected) {
@@ -155,11 +169,11 @@ std::int32_t load_checkpoint(const std::string& path, const Network& network,
   expect("seed", job.seed);
   expect_compression(reader, job);
   read_parameters(reader, network, parameters);
-  for_parameters(network, [&](const Parameter& parameter, const TensorOrder& order) {
-    if (parameter.learnt)
-      read_tensor(reader, kVelocityPrefix + parameter.name, order,
-                  velocity.subspan(parameter.first, parameter.count));
-  });
+  for_state(network, job,
+            [&](const std::string& name, std::uint64_t first, std::uint64_t count,
+                const TensorOrder& order) {
+              read_tensor(reader, name, order, state.subspan(first, count));
+            });
   return iterations;
 }
 

@@ -23,11 +23,12 @@ void load_parameters(const std::string& path, const network::Network& network,
                      std::span<float> parameters);
 
 /// Writes where the training of a job stands after `iterations` iterations: parameters, and the
-/// optimizer's velocities under "momentum_buffer." and the parameter's name; and what codecs keep,
-/// `codec_memories` of each rank, under "codec_memory." and the rank. Throws ConfigError.
+/// optimizer's state: "momentum_buffer." or what else state_names() says, and the parameter's name;
+/// and what codecs keep, `codec_memories` of each rank, under "codec_memory." and the rank. Throws
+/// ConfigError.
 void save_checkpoint(const std::string& path, const network::Network& network,
                      const training::Job& job, std::int32_t iterations,
-                     std::span<const float> parameters, std::span<const float> velocity,
+                     std::span<const float> parameters, std::span<const float> state,
                      const std::vector<std::vector<float>>& codec_memories = {});
 
 /// Reads what save_checkpoint wrote, from where a job with the same batch, seed and compression
@@ -36,7 +37,7 @@ void save_checkpoint(const std::string& path, const network::Network& network,
 /// something, of another number of ranks.
 std::int32_t load_checkpoint(const std::string& path, const network::Network& network,
                              const training::Job& job, std::span<float> parameters,
-                             std::span<float> velocity);
+                             std::span<float> state);
 /// Reads what the codecs of a rank keep, so many floats. Throws ConfigError, too if there are more
 /// or fewer, or it is of another number of ranks.
 std::vector<float> load_codec_memory(const std::string& path, const training::Job& job, Rank rank,

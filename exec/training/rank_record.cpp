@@ -101,6 +101,9 @@ std::string encode(const RankRecord& record) {
   std::string out;
   put_all(out, record.figures);
   put_all(out, record.loss_sums);
+  put_all(out, record.part_squares);
+  put_all(out, record.whole_squares);
+  put_all(out, record.curve);
   put_all(out, record.bucket_times);
   put_all(out, record.bytes_sent);
   put_all(out, record.spans);
@@ -116,6 +119,9 @@ RankRecord decode_record(std::string_view text) {
   RankRecord record;
   take_all(text, record.figures);
   take_all(text, record.loss_sums);
+  take_all(text, record.part_squares);
+  take_all(text, record.whole_squares);
+  take_all(text, record.curve);
   take_all(text, record.bucket_times);
   take_all(text, record.bytes_sent);
   take_all(text, record.spans);

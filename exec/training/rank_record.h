@@ -17,14 +17,19 @@ namespace lockstep::exec {
 struct RankRecord {
   std::vector<results::IterationFigures> figures;  // of every iteration
   std::vector<double> loss_sums;                   // of every iteration, over the rank's images
-  std::vector<Time> bucket_times;                  // of every iteration and bucket
-  std::vector<std::uint64_t> bytes_sent;           // to each rank, all iterations
+  std::vector<double> part_squares;       // of every iteration (Learner); empty if not asked for
+  std::vector<double> whole_squares;      // likewise, alike on all ranks
+  std::vector<Time> bucket_times;         // of every iteration and bucket
+  std::vector<std::uint64_t> bytes_sent;  // to each rank, all iterations
   std::vector<results::TraceSpan> spans;
   std::vector<Fault> faults;      // files that this rank could not use
   std::int64_t images_read = 0;   // for training
   double input_core_seconds = 0;  // processor time that took
-  std::int32_t tested = 0;        // test images this rank has classified
-  std::int32_t correct = 0;       // of which correctly
+  /// Of its share of the test images, each time they are tested while training goes on: how many
+  /// were classified, and how many of them correctly.
+  std::vector<std::uint64_t> curve;
+  std::int32_t tested = 0;   // test images this rank has classified
+  std::int32_t correct = 0;  // of which correctly
 };
 
 std::string encode(const RankRecord& record);

@@ -52,8 +52,8 @@ Replica::Exchanged Replica::divide(const network::Network& network, std::span<fl
   const std::size_t sums = aligned(Model::gradient_floats(network));
   const auto sum_count = static_cast<std::size_t>(network.sum_count);
   const std::size_t scratch = sums + aligned(sum_count);
-  Exchanged exchanged{.of_model = {.gradients = memory.first(Model::gradient_floats(network)),
-                                   .sums = memory.subspan(sums, sum_count)},
+  Exchanged exchanged{.of_learner = {.gradients = memory.first(Model::gradient_floats(network)),
+                                     .sums = memory.subspan(sums, sum_count)},
                       .scratch = memory.subspan(scratch, scratch_floats(iteration_)),
                       .codes = {}};
   std::size_t code = scratch + aligned(scratch_floats(iteration_));
@@ -69,35 +69,42 @@ Replica::Replica(const training::Job& job, const network::Network& network,
                  std::int32_t iterations_done, std::span<float> memory)
     : iteration_(iteration),
       iterations_done_(iterations_done),
+      micro_batches_(job.accumulate),
       own_memory_(memory.empty() ? exchanged_floats(network, iteration) : 0),
       exchanged_(divide(network, memory.empty() ? std::span(own_memory_.data(),
                                                             exchanged_floats(network, iteration))
                                                 : memory)),
-      loader_(*data.train, Batcher(data.train->count(), job.batch, job.ranks, rank, job.seed),
+      loader_(*data.train,
+              Batcher(data.train->count(), job.batch, job.ranks, rank, job.seed, job.accumulate),
               normaliser_of(job, network.input.channels),
-              job.input == network::InputKind::Jpeg ? job.decode_threads : 0, iterations_done),
-      learner_(job, network, rank, exchanged_.of_model),
+              job.input == network::InputKind::Jpeg ? job.decode_threads : 0,
+              part_of(iterations_done, 0)),
+      learner_(job, network, rank, exchanged_.of_learner, iterations_done),
       coder_(job, iteration, rank) {
-  const auto share = static_cast<std::size_t>(loader_.share());
+  const auto most = static_cast<std::size_t>(loader_.most());
   for (Input& input : inputs_) {
-    input.images.resize(share * network.input.elements());
-    input.labels.resize(share);
+    input.images.resize(most * network.input.elements());
+    input.labels.resize(most);
   }
-  fill(iterations_done);
+  fill(part_of(iterations_done, 0));
 }
 
-void Replica::fill(std::int32_t iteration) {
-  Input& input = input_of(iteration);
-  loader_.take(input.images, input.labels);
+void Replica::fill(std::int64_t part) {
+  Input& input = input_of(part);
+  input.count = loader_.next_size();
+  const auto count = static_cast<std::size_t>(input.count);
+  const std::size_t bytes = input.images.size() / input.labels.size();
+  loader_.take(std::span(input.images).first(count * bytes), std::span(input.labels).first(count));
 }
 
 void Replica::compute(std::int32_t work, std::int32_t iteration) {
   iteration += iterations_done_;
   const Work& row = iteration_.works[static_cast<std::size_t>(work)];
-  if (row.kind == WorkKind::Input) return fill(iteration + 1);
+  const std::int64_t part = part_of(iteration, row.micro_batch);
+  if (row.kind == WorkKind::Input) return fill(part + 1);
   if (row.stage == 0 && (row.kind == WorkKind::Sums || row.kind == WorkKind::Forward)) {
-    const Input& input = input_of(iteration);
-    learner_.bind(input.images.data(), input.labels.data(), iteration);
+    const Input& input = input_of(part);
+    learner_.bind(input.images.data(), input.labels.data(), iteration, row.micro_batch);
   }
   learner_.compute(row);
 }
@@ -111,7 +118,7 @@ void Replica::code(const schedule::Step& step, std::int32_t iteration) {
   const auto code = static_cast<std::size_t>(step.target);
   if (iteration_.codes[code].codec.method != compression::Method::Dgc) return;
   for (const schedule::Slice& slice : iteration_.schedule.codes[code].elements)
-    std::ranges::fill(velocity().subspan(slice.first, slice.count), 0.0F);
+    std::ranges::fill(optimizer_state().subspan(slice.first, slice.count), 0.0F);
 }
 
 std::span<std::byte> Replica::memory_of(const schedule::Slice& slice) {
@@ -132,6 +139,8 @@ std::span<std::byte> Replica::buffer(std::uint32_t number) {
     floats = exchanged_.scratch;
   else if (number == training::kSums)
     floats = learner_.sums();
+  else if (number == training::kMicro)
+    floats = learner_.micro_gradients();
   else
     LOCKSTEP_CHECK(false, "no buffer " + std::to_string(number));
   return std::as_writable_bytes(floats);

@@ -19,8 +19,8 @@
 
 namespace lockstep::exec {
 
-/// Input fills the images of the next iteration while this one computes, so the two sets of input
-/// buffers are used in turn; the first iteration's are filled by the constructor. JPEG files are
+/// Input fills the images of the next micro-batch while this one computes, so the two sets of input
+/// buffers are used in turn; the first one's are filled by the constructor. JPEG files are
 /// decoded further ahead, by the job's decode threads.
 class Replica final : public Worker {
  public:
@@ -39,13 +39,15 @@ class Replica final : public Worker {
 
   /// Of this rank's share of each batch so far: the sum of its images' losses.
   const std::vector<double>& loss_sums() const { return learner_.loss_sums(); }
+  const std::vector<double>& part_squares() const { return learner_.part_squares(); }
+  const std::vector<double>& whole_squares() const { return learner_.whole_squares(); }
   /// Images of this rank's share of every batch.
   std::int32_t share() const { return loader_.share(); }
   /// Of the images read for training so far.
   Loader::Cost input_cost() const { return loader_.cost(); }
   std::span<float> parameters() { return learner_.parameters(); }
   std::span<float> gradients() { return learner_.gradients(); }
-  std::span<float> velocity() { return learner_.velocity(); }
+  std::span<float> optimizer_state() { return learner_.optimizer_state(); }
   /// What the codecs keep, all in one; empty if they keep nothing.
   std::vector<float> codec_memory();
   void set_codec_memory(std::span<const float> memory);
@@ -55,25 +57,28 @@ class Replica final : public Worker {
  private:
   /// The buffers that are sent and received.
   struct Exchanged {
-    ExchangedMemory of_model;
+    ExchangedMemory of_learner;
     std::span<float> scratch;
     std::vector<std::span<float>> codes;  // of each buffer of codes
   };
   Exchanged divide(const network::Network& network, std::span<float> memory) const;
 
-  /// The images and labels of one iteration's share.
+  /// The images and labels of one part (Batcher).
   struct Input {
     std::vector<float> images;
     std::vector<std::int32_t> labels;
+    std::int32_t count = 0;
   };
-  Input& input_of(std::int32_t iteration) {
-    return inputs_[static_cast<std::size_t>(iteration % 2)];
+  std::int64_t part_of(std::int32_t iteration, std::int32_t micro_batch) const {
+    return std::int64_t{iteration} * micro_batches_ + micro_batch;
   }
-  void fill(std::int32_t iteration);
+  Input& input_of(std::int64_t part) { return inputs_[static_cast<std::size_t>(part % 2)]; }
+  void fill(std::int64_t part);
   std::span<std::byte> memory_of(const schedule::Slice& slice);
 
   const training::Iteration& iteration_;
   std::int32_t iterations_done_;  // before this replica
+  std::int32_t micro_batches_;
   FloatBuffer own_memory_;
   Exchanged exchanged_;
   Loader loader_;

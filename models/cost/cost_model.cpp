@@ -91,9 +91,8 @@ CostModel::CostModel(std::vector<const Machine*> machines, std::vector<double> s
 }
 
 double CostModel::units(Rank rank, std::size_t work) const {
-  return works_[work].kind == WorkKind::Update
-             ? static_cast<double>(works_[work].count)
-             : static_cast<double>(batch_of_rank_[static_cast<std::size_t>(rank)]);
+  return static_cast<double>(
+      network::units(works_[work], batch_of_rank_[static_cast<std::size_t>(rank)]));
 }
 
 Demand CostModel::compute(Rank rank, std::int32_t work) const {
@@ -246,14 +245,14 @@ std::vector<std::string> CostModel::extrapolated_rows() const {
       if (!row.threads_outside.empty())
         names.push_back(kinds_[kind]->name + ": " + row.name + " " + row.threads_outside);
       if (!row.measured || row.cost.samples.empty()) continue;
-      const bool is_update = works_[work].kind == WorkKind::Update;
+      const bool per_parameter = network::is_per_parameter(works_[work].kind);
       for (std::size_t rank = 0; rank < kind_of_rank_.size(); ++rank) {
         const double count = units(static_cast<Rank>(rank), work);
         if (kind_of_rank_[rank] != kind || row.cost.was_measured_at(count)) continue;
-        names.push_back(kinds_[kind]->name + ": " + row.name + (is_update ? " of " : " at batch ") +
-                        whole(count) + (is_update ? " parameters" : "") + ", measured from " +
-                        whole(row.cost.samples.front().units) + " to " +
-                        whole(row.cost.samples.back().units));
+        names.push_back(
+            kinds_[kind]->name + ": " + row.name + (per_parameter ? " of " : " at batch ") +
+            whole(count) + (per_parameter ? " parameters" : "") + ", measured from " +
+            whole(row.cost.samples.front().units) + " to " + whole(row.cost.samples.back().units));
         break;
       }
     }

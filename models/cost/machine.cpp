@@ -75,6 +75,26 @@ std::string codec_signature(const std::string& codec) {
   return "codec " + codec;
 }
 
+namespace {
+
+std::string update_name(network::Optimizer optimizer) {
+  switch (optimizer) {
+    case network::Optimizer::Sgd:
+      return "update";
+    case network::Optimizer::Nesterov:
+      return "update, nesterov";
+    case network::Optimizer::Lars:
+      return "update, lars";
+    case network::Optimizer::Lamb:
+      return "update, lamb";
+    case network::Optimizer::Adam:
+      return "update, adam";
+  }
+  return "update";
+}
+
+}  // namespace
+
 RowName row_name(const network::Work& work, const network::Network& network) {
   const auto stage = [&] {
     return network.signature(network.stages[static_cast<std::size_t>(work.stage)]);
@@ -95,8 +115,13 @@ RowName row_name(const network::Work& work, const network::Network& network) {
       return {stage(), "gradient sums"};
     case network::WorkKind::Backward:
       return {stage(), "backward"};
+    case network::WorkKind::Accumulate:
+      return {work.micro_batch == 0 ? "copy gradients" : "accumulate gradients", ""};
+    case network::WorkKind::PartNorm:
+    case network::WorkKind::WholeNorm:
+      return {"norm of gradients", ""};
     case network::WorkKind::Update:
-      return {"update", ""};
+      return {update_name(work.optimizer), ""};
   }
   return {};
 }

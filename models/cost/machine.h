@@ -29,7 +29,7 @@ struct Line {
 /// Under which name a row of a work table is measured: rows of different networks that do the same
 /// arithmetic share one.
 struct RowName {
-  std::string signature;  // of the layer; or "input 28x28x1", "loss 10", "update"
+  std::string signature;  // of the layer; or "input 28x28x1", "loss 10", "update, lars"
   std::string direction;  // "forward", "backward"; "" where there is only one
 };
 RowName row_name(const network::Work& work, const network::Network& network);

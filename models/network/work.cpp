@@ -30,13 +30,51 @@ double activation_bytes(const Work& work, const Network& network) {
              (multiplies ? input : 0) + (stage.input_gradient ? input : 0);
     case WorkKind::Input:
     case WorkKind::Loss:
+    case WorkKind::Accumulate:
+    case WorkKind::PartNorm:
+    case WorkKind::WholeNorm:
     case WorkKind::Update:
       break;
   }
   return 0;
 }
 
+/// A parameter and what the optimizer keeps of it are read and written, its gradient is read. LARS
+/// reads parameter and gradient twice, LAMB parameter and moments.
+Quantities update_quantities(Optimizer optimizer) {
+  switch (optimizer) {
+    case Optimizer::Sgd:
+      return {4, 20, 0};
+    case Optimizer::Nesterov:
+      return {6, 20, 0};
+    case Optimizer::Lars:
+      return {9, 28, 0};
+    case Optimizer::Lamb:
+      return {25, 40, 0};
+    case Optimizer::Adam:
+      return {14, 28, 0};
+  }
+  return {};
+}
+
 }  // namespace
+
+bool is_per_parameter(WorkKind kind) {
+  return kind == WorkKind::Accumulate || kind == WorkKind::PartNorm ||
+         kind == WorkKind::WholeNorm || kind == WorkKind::Update;
+}
+
+std::int64_t units(const Work& work, std::int32_t share) {
+  if (is_per_parameter(work.kind)) return static_cast<std::int64_t>(work.count);
+  const std::int32_t part =
+      work.kind == WorkKind::Input ? (work.micro_batch + 1) % work.micro_batches : work.micro_batch;
+  return first_of_part(share, work.micro_batches, part + 1) -
+         first_of_part(share, work.micro_batches, part);
+}
+
+std::int32_t first_of_part(std::int32_t whole, std::int32_t parts, std::int32_t part) {
+  return static_cast<std::int32_t>(std::int64_t{whole} * part / parts);
+}
 
 Quantities quantities(const Work& work, const Network& network) {
   const double pixels = static_cast<double>(network.input.elements());
@@ -47,8 +85,13 @@ Quantities quantities(const Work& work, const Network& network) {
       return {(work.input == InputKind::Jpeg ? 301 : 1) * pixels, 5 * pixels, 0};
     case WorkKind::Loss:
       return {8.0 * network.scores(), 8.0 * network.scores(), 0};
-    case WorkKind::Update:  // parameter and velocity read and written, gradient read
-      return {4, 20, 0};
+    case WorkKind::Accumulate:
+      return {1, 12, 0};
+    case WorkKind::PartNorm:
+    case WorkKind::WholeNorm:
+      return {2, 4, 0};
+    case WorkKind::Update:
+      return update_quantities(work.optimizer);
     case WorkKind::Sums:
     case WorkKind::GradientSums:
       return {0, activation_bytes(work, network), 0};

@@ -3,6 +3,7 @@
 // executor carries it out.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -17,6 +18,9 @@ enum class WorkKind : std::uint8_t {
   Loss,          // loss and gradient of the last activations
   GradientSums,  // batch normalisation: the sums over the gradient that its backward pass needs
   Backward,      // stage `stage`: gradients of its parameters and (unless it is first) its input
+  Accumulate,    // add the gradients of a micro-batch (of the first: copy) to the batch's
+  PartNorm,      // squared norm of a micro-batch's gradients: elements as of Update
+  WholeNorm,     // squared norm of the batch's gradients, likewise
   Update,        // optimizer step on `count` elements from `first` of the flat buffers
 };
 
@@ -26,15 +30,40 @@ enum class InputKind : std::uint8_t {
   Jpeg,    // read and decode its file, scale it down
 };
 
+/// By which rule an Update row makes new parameters out of gradients.
+enum class Optimizer : std::uint8_t {
+  Sgd,       // with momentum
+  Nesterov,  // SGD that looks ahead by its momentum (Sutskever et al. 2013)
+  Lars,      // SGD with a rate for each tensor, by its norms (You, Gitman, Ginsburg 2017)
+  Lamb,      // Adam with a rate for each tensor (You et al. 2020)
+  Adam,      // with decoupled weight decay (Loshchilov & Hutter 2019)
+};
+
+inline constexpr std::array kOptimizers{Optimizer::Sgd, Optimizer::Nesterov, Optimizer::Lars,
+                                        Optimizer::Lamb, Optimizer::Adam};
+
 struct Work {
   WorkKind kind = WorkKind::Input;
-  InputKind input = InputKind::Pixels;  // Input
-  bool augment = false;                 // Input: crops and scales besides
-  std::int32_t decoders = 1;            // Input: threads that share it
-  std::int32_t stage = -1;              // Sums … Backward: index into Network::stages
-  std::uint64_t first = 0;              // Update: first element
-  std::uint64_t count = 0;              // Update: number of elements
+  InputKind input = InputKind::Pixels;   // Input
+  bool augment = false;                  // Input: crops and scales besides
+  std::int32_t decoders = 1;             // Input: threads that share it
+  std::int32_t stage = -1;               // Sums … Backward: index into Network::stages
+  std::int32_t micro_batch = 0;          // Input … PartNorm: of the rank's share of the batch
+  std::int32_t micro_batches = 1;        // … that many. Input loads the one after `micro_batch`
+  std::uint64_t first = 0;               // Accumulate … Update: first element
+  std::uint64_t count = 0;               // Accumulate … Update: number of elements
+  Optimizer optimizer = Optimizer::Sgd;  // Update
 };
+
+/// Whether what a row costs depends on elements of the flat buffers (`count`), not on images.
+bool is_per_parameter(WorkKind kind);
+
+/// The units of a row: elements, or the images of its micro-batch of a rank's `share` of the batch.
+std::int64_t units(const Work& work, std::int32_t share);
+
+/// Micro-batch m of a share is the images from first_of_part(share, parts, m) up to, not including,
+/// first_of_part(share, parts, m + 1): as even as it goes. So are shares of a batch.
+std::int32_t first_of_part(std::int32_t whole, std::int32_t parts, std::int32_t part);
 
 using WorkTable = std::vector<Work>;
 

@@ -47,12 +47,15 @@ std::vector<std::string> job_differences(const Result& a, const Result& b) {
   check("network", a.job.network, b.job.network);
   check("ranks", a.job.ranks, b.job.ranks);
   check("batch", a.job.batch, b.job.batch);
+  check("accumulate", a.job.accumulate, b.job.accumulate);
   check("threads", a.job.threads, b.job.threads);
   check("algorithm", training::algorithm_of(a.job), training::algorithm_of(b.job));
   check("bucket_bytes", a.job.bucket_bytes, b.job.bucket_bytes);
   check("buckets_in_flight", a.job.buckets_in_flight, b.job.buckets_in_flight);
   check("segment_bytes", a.job.segment_bytes, b.job.segment_bytes);
   check("overlap", a.job.overlap, b.job.overlap);
+  check("optimizer", training::name_of(a.job.update.optimizer),
+        training::name_of(b.job.update.optimizer));
   check("topology", a.job.topology, b.job.topology);
   check("placement", a.job.placement, b.job.placement);
   if (a.origin == Origin::Predicted && b.origin == Origin::Predicted)

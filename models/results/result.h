@@ -12,6 +12,7 @@
 #include "models/results/recorder.h"
 #include "models/topology/topology.h"
 #include "models/training/job.h"
+#include "models/training/time_to_accuracy.h"
 
 namespace lockstep::results {
 
@@ -27,16 +28,16 @@ struct Distribution {
 };
 
 struct Summary {
-  Distribution iteration_seconds;     // over measured iterations, mean over ranks
-  double images_per_second = 0;       // global batch ÷ mean iteration
+  Distribution iteration_seconds;            // over measured iterations, mean over ranks
+  double images_per_second = 0;              // global batch ÷ mean iteration
   std::optional<double> scaling_efficiency;  // against --baseline
-  double compute_seconds = 0;         // per iteration, mean over ranks: compute lane busy
+  double compute_seconds = 0;                // per iteration, mean over ranks: compute lane busy
   double exposed_communication_seconds = 0;  // compute lane idle while communication is outstanding
-  double wait_seconds = 0;            // of which waiting for a slower rank
-  std::uint64_t bytes_sent_per_rank = 0;  // payload, per iteration, the rank that sends most
+  double wait_seconds = 0;                   // of which waiting for a slower rank
+  std::uint64_t bytes_sent_per_rank = 0;     // payload, per iteration, the rank that sends most
   /// Predicted only: the mean iteration lies in it with 90 % probability, seconds.
   std::optional<std::pair<double, double>> interval_90;
-  std::int32_t iterations = 0;        // measured ones
+  std::int32_t iterations = 0;  // measured ones
 };
 
 /// One gradient bucket, per iteration, mean over ranks and iterations.
@@ -48,8 +49,8 @@ struct BucketFigures {
 
 struct LinkFigures {
   std::string name;
-  std::uint64_t bytes = 0;   // payload, per iteration
-  double utilisation = 0;    // share of its payload rate over the mean iteration
+  std::uint64_t bytes = 0;  // payload, per iteration
+  double utilisation = 0;   // share of its payload rate over the mean iteration
 };
 
 struct RankFigures {
@@ -64,8 +65,12 @@ struct RankFigures {
 
 /// Measured only.
 struct Learning {
-  std::vector<double> loss;  // of every iteration, mean over the global batch
+  std::vector<double> loss;             // of every iteration, mean over the global batch
   std::optional<double> test_accuracy;  // 0 … 1
+  /// The gradient noise scale in images, smoothed, after every iteration: NaN while there is no
+  /// estimate; empty if it was not asked for.
+  std::vector<double> noise_scale;
+  std::vector<training::AccuracyPoint> curve;  // on the test images; empty if it was not asked for
 };
 
 /// What was trained on and tested with. Measured only.

@@ -65,6 +65,9 @@ Json json_of(const Learning& learning) {
   Json json{{"loss", learning.loss}, {"test_accuracy", nullptr}};
   if (learning.loss.empty()) json["loss"] = Json::array();
   if (learning.test_accuracy) json["test_accuracy"] = *learning.test_accuracy;
+  if (!learning.noise_scale.empty()) json["noise_scale"] = learning.noise_scale;
+  for (const training::AccuracyPoint& point : learning.curve)
+    json["curve"].push_back({{"iterations", point.iterations}, {"accuracy", point.accuracy}});
   return json;
 }
 
@@ -215,9 +218,15 @@ Result parse_result(const std::string& text, const std::string& where) {
                                 "bytes_sent_per_rank", "interval_90", "iterations"}));
   read_lists(reader, result);
   if (reader.has("learning")) {
-    const ObjectReader learning = reader.object("learning", {"loss", "test_accuracy"});
+    const ObjectReader learning =
+        reader.object("learning", {"loss", "test_accuracy", "noise_scale", "curve"});
     result.learning =
-        Learning{learning.numbers("loss"), optional_amount(learning, "test_accuracy", 1)};
+        Learning{learning.numbers("loss"), optional_amount(learning, "test_accuracy", 1), {}, {}};
+    if (learning.has("noise_scale")) result.learning->noise_scale = learning.numbers("noise_scale");
+    if (learning.has("curve"))
+      for (const ObjectReader& point : learning.objects("curve", {"iterations", "accuracy"}))
+        result.learning->curve.push_back(
+            {point.integer<std::int32_t>("iterations"), point.number("accuracy", 0, 1)});
   }
   if (reader.has("images"))
     result.images =

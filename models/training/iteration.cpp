@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "models/base/errors.h"
+#include "models/training/chain.h"
 #include "models/training/coding.h"
 
 namespace lockstep::training {
@@ -24,109 +25,38 @@ using schedule::Step;
 using schedule::StepIndex;
 using schedule::Verb;
 
-/// The layer's parameters in the flat buffers; empty if it has none.
-Slice slice_of(const Layer& layer, std::uint32_t buffer) {
-  if (layer.parameters.empty()) return {buffer, 0, 0};
-  return {buffer, layer.parameters.front().first, layer.flat_count()};
+const char* name_of(WorkKind kind) {
+  switch (kind) {
+    case WorkKind::Input:
+      return "input";
+    case WorkKind::Sums:
+      return "sums";
+    case WorkKind::Forward:
+      return "forward";
+    case WorkKind::Loss:
+      return "loss";
+    case WorkKind::GradientSums:
+      return "gradient sums";
+    case WorkKind::Backward:
+      return "backward";
+    case WorkKind::Accumulate:
+      return "accumulate";
+    case WorkKind::PartNorm:
+      return "norm";
+    case WorkKind::WholeNorm:
+      return "norm of the whole";
+    case WorkKind::Update:
+      return "update";
+  }
+  return "";
 }
 
-/// The chain input | forward … loss … backward, the same on every rank: runs of computations with
-/// the all-reduce of a batch normalisation's sums between each two.
-struct Chain {
-  std::vector<std::vector<Step>> runs;
-  std::vector<Slice> sums;         // behind each run but the last
-  std::vector<After> backward_of;  // by stage: its backward step
-};
-
-/// Fragments alternate between the runs of the chain and the all-reduces of sums.
-std::uint32_t fragment_of_run(std::size_t run) {
-  return static_cast<std::uint32_t>(2 * run);
+std::size_t bucket_of(const Iteration& iteration, std::uint64_t element) {
+  std::size_t bucket = 0;
+  while (iteration.buckets[bucket].first + iteration.buckets[bucket].count <= element)
+    ++bucket;
+  return bucket;
 }
-
-Work input_of(const Job& job) {
-  const bool decodes = job.input == network::InputKind::Jpeg;
-  return {.kind = WorkKind::Input,
-          .input = job.input,
-          .augment = job.augment,
-          .decoders = decodes ? std::max(1, job.decode_threads) : 1};
-}
-
-class ChainBuilder {
- public:
-  ChainBuilder(const Network& network, const Work& input, bool synchronises,
-               network::WorkTable& works)
-      : network_(network), synchronises_(synchronises), works_(works) {
-    chain_.runs.emplace_back();
-    chain_.backward_of.resize(network.stages.size());
-    add(input, Lane::Input);
-  }
-
-  Chain build() && {
-    const auto stages = static_cast<std::int32_t>(network_.stages.size());
-    for (std::int32_t s = 0; s < stages; ++s) {
-      const Stage& stage = network_.stages[static_cast<std::size_t>(s)];
-      const Slice sums = take_sums(WorkKind::Sums, s, stage.sums);
-      Step& step = then({.kind = WorkKind::Forward, .stage = s});
-      step.from = sums.count > 0 ? sums : parameters(stage);
-    }
-    then({.kind = WorkKind::Loss});
-    for (std::int32_t s = stages - 1; s >= 0; --s) {
-      const Stage& stage = network_.stages[static_cast<std::size_t>(s)];
-      if (!network_.has_backward(stage)) continue;
-      const Slice sums = take_sums(WorkKind::GradientSums, s, stage.sums + sums_of(stage));
-      Step& step = then({.kind = WorkKind::Backward, .stage = s});
-      step.from = sums.count > 0 ? sums : parameters(stage);
-      step.into = slice_of(network_.first_layer(stage), kGradients);
-      chain_.backward_of[static_cast<std::size_t>(s)] = {
-          fragment_of_run(chain_.runs.size() - 1),
-          static_cast<StepIndex>(chain_.runs.back().size() - 1)};
-    }
-    return std::move(chain_);
-  }
-
- private:
-  Slice parameters(const Stage& stage) const {
-    return slice_of(network_.first_layer(stage), kParameters);
-  }
-  std::uint64_t sums_of(const Stage& stage) const {
-    return 2 * static_cast<std::uint64_t>(network_.first_layer(stage).output.channels);
-  }
-
-  Step& add(const Work& work, Lane lane) {
-    works_.push_back(work);
-    chain_.runs.back().push_back({.verb = Verb::Compute,
-                                  .lane = lane,
-                                  .target = static_cast<std::int32_t>(works_.size() - 1)});
-    return chain_.runs.back().back();
-  }
-
-  /// After the computation before; the first one of a run, after the all-reduce before the run.
-  Step& then(const Work& work) {
-    const bool first = chain_.runs.back().empty() || chain_.runs.back().back().lane == Lane::Input;
-    const auto previous = static_cast<StepIndex>(chain_.runs.back().size()) - 1;
-    Step& step = add(work, Lane::Compute);
-    if (!first) step.wait_for(previous);
-    return step;
-  }
-
-  /// The sums that a batch normalisation needs, and where they come out if all ranks' are added.
-  Slice take_sums(WorkKind kind, std::int32_t s, std::uint64_t first) {
-    const Stage& stage = network_.stages[static_cast<std::size_t>(s)];
-    if (!network_.normalises(stage)) return {};
-    Step& step = then({.kind = kind, .stage = s});
-    step.from = parameters(stage);
-    if (!synchronises_) return {};
-    step.into = {kSums, first, sums_of(stage)};
-    chain_.sums.push_back(step.into);
-    chain_.runs.emplace_back();
-    return chain_.sums.back();
-  }
-
-  const Network& network_;
-  bool synchronises_;
-  network::WorkTable& works_;
-  Chain chain_;
-};
 
 /// The parts of an iteration that are made one after the other.
 class IterationBuilder {
@@ -140,40 +70,50 @@ class IterationBuilder {
   }
 
   Iteration build() && {
-    const bool synchronises = job_.batch_norm == BatchNorm::Synchronised && job_.ranks > 1;
-    iteration_.synchronises = synchronises;
+    iteration_.synchronises = job_.batch_norm == BatchNorm::Synchronised && job_.ranks > 1;
+    iteration_.accumulates = job_.accumulate > 1;
     Coding coding(job_, groups_, iteration_.first_code_buffer(), iteration_.schedule);
-    const Chain chain =
-        ChainBuilder(network_, input_of(job_), synchronises, iteration_.works).build();
-    for (std::size_t run = 0; run < chain.runs.size(); ++run)
-      add_run(chain, run);
+    const Chain chain = make_chain(job_, network_, iteration_.buckets, iteration_.works);
+    for (const Chain::Run& run : chain.runs)
+      add_run(run, chain.runs.size() > 1);
     for (std::size_t b = 0; b < iteration_.buckets.size(); ++b)
       add_bucket(chain, b, coding);
     for (std::size_t b = 0; b < iteration_.buckets.size(); ++b)
       add_update(b);
-    iteration_.schedule.buffers = {{.name = "gradients", .count = network_.flat_count},
-                                   {.name = "parameters", .count = network_.flat_count},
-                                   {.name = "scratch", .count = scratch_}};
-    if (synchronises)
-      iteration_.schedule.buffers.push_back({.name = "sums", .count = network_.sum_count});
+    add_buffers();
     coding.declare_buffers();
     return std::move(iteration_);
   }
 
  private:
-  void add_run(const Chain& chain, std::size_t run) {
-    const std::uint32_t number = fragment_of_run(run);
-    Fragment fragment = listed("compute", -1, chain.runs[run]);
-    if (chain.runs.size() > 1) fragment.name += " " + std::to_string(run);
-    if (run > 0) fragment.after = {{number - 1, After::kWhole}};
+  void add_buffers() {
+    std::vector<schedule::Buffer>& buffers = iteration_.schedule.buffers;
+    buffers = {{.name = "gradients", .count = network_.flat_count},
+               {.name = "parameters", .count = network_.flat_count},
+               {.name = "scratch", .count = scratch_}};
+    const bool synchronises = iteration_.synchronises;
+    if (synchronises || iteration_.accumulates)
+      buffers.push_back({.name = "sums", .count = synchronises ? network_.sum_count : 0});
+    if (iteration_.accumulates)
+      buffers.push_back({.name = "micro-batch gradients", .count = network_.flat_count});
+  }
+
+  void add_run(const Chain::Run& run, bool several) {
+    Fragment fragment = listed("compute", -1, run.steps);
+    LOCKSTEP_CHECK(run.fragment == iteration_.schedule.fragments.size(), "runs are numbered ahead");
+    if (several) fragment.name += " " + std::to_string(runs_);
+    fragment.after = run.after;
     iteration_.schedule.fragments.push_back(fragment);
-    if (run == chain.sums.size()) return;
-    // Behind the buckets' streams there are others: sums never wait behind a bucket. Nor do they
-    // wait for the input, which is in the first run, but only for the run's last step.
-    const auto last = static_cast<StepIndex>(chain.runs[run].size() - 1);
-    iteration_.schedule.fragments.push_back(all_reduce(
-        "all-reduce sums " + std::to_string(run), -1, chain.sums[run],
-        static_cast<std::size_t>(job_.buckets_in_flight) * places_of_bucket(), {{number, last}}));
+    if (run.sums.count > 0) {
+      // Behind the buckets' streams there are others: sums never wait behind a bucket. Nor do they
+      // wait for the input, which may be in this run, but only for the run's last step.
+      const auto last = static_cast<StepIndex>(run.steps.size() - 1);
+      iteration_.schedule.fragments.push_back(
+          all_reduce("all-reduce sums " + std::to_string(runs_), -1, run.sums,
+                     static_cast<std::size_t>(job_.buckets_in_flight) * places_of_bucket(),
+                     {{run.fragment, last}}));
+    }
+    ++runs_;
   }
 
   void add_bucket(const Chain& chain, std::size_t index, Coding& coding) {
@@ -181,7 +121,7 @@ class IterationBuilder {
     const auto in_flight = static_cast<std::size_t>(job_.buckets_in_flight);
     const auto ready_stage = static_cast<std::size_t>(
         job_.overlap ? bucket.first_stage : iteration_.buckets.back().first_stage);
-    std::vector<After> after{chain.backward_of[ready_stage]};
+    std::vector<After> after{chain.gradients_of[ready_stage]};
     if (index >= in_flight) append(finished_[index - in_flight], after);
     const std::vector<CodedGroup> groups = coded_groups(job_, network_, bucket);
     if (groups.empty()) return reduce_in_place(index, after);
@@ -223,18 +163,28 @@ class IterationBuilder {
   }
 
   void add_update(std::size_t index) {
-    const Bucket& bucket = iteration_.buckets[index];
-    iteration_.works.push_back(
-        {.kind = WorkKind::Update, .first = bucket.first, .count = bucket.count});
-    const Step step{.verb = Verb::Compute,
-                    .lane = Lane::Compute,
-                    .target = static_cast<std::int32_t>(iteration_.works.size() - 1),
-                    .from = {kGradients, bucket.first, bucket.count},
-                    .into = {kParameters, bucket.first, bucket.count}};
+    std::vector<Step> steps;
+    if (job_.noise_scale) steps.push_back(on_bucket(index, {.kind = WorkKind::WholeNorm}));
+    steps.push_back(
+        on_bucket(index, {.kind = WorkKind::Update, .optimizer = job_.update.optimizer}));
+    steps.back().into = steps.back().from;
+    steps.back().into.buffer = kParameters;
     Fragment fragment =
-        listed("update " + std::to_string(index), static_cast<std::int32_t>(index), {step});
+        listed("update " + std::to_string(index), static_cast<std::int32_t>(index), steps);
     fragment.after = finished_[index];
     iteration_.schedule.fragments.push_back(fragment);
+  }
+
+  /// A computation that reads the reduced gradients of a bucket.
+  Step on_bucket(std::size_t index, Work work) {
+    const Bucket& bucket = iteration_.buckets[index];
+    work.first = bucket.first;
+    work.count = bucket.count;
+    iteration_.works.push_back(work);
+    return {.verb = Verb::Compute,
+            .lane = Lane::Compute,
+            .target = static_cast<std::int32_t>(iteration_.works.size() - 1),
+            .from = {kGradients, bucket.first, bucket.count}};
   }
 
   static Fragment listed(const std::string& name, std::int32_t bucket,
@@ -269,6 +219,7 @@ class IterationBuilder {
   const std::vector<std::int32_t>& groups_;
   Iteration iteration_;
   std::vector<std::vector<After>> finished_;  // [bucket] when its gradients are reduced
+  std::size_t runs_ = 0;
   std::uint64_t scratch_ = 0;
 };
 
@@ -311,33 +262,14 @@ std::vector<std::string> work_names(const Iteration& iteration, const Network& n
   std::vector<std::string> names;
   std::size_t updates = 0;
   for (const Work& work : iteration.works) {
-    const std::string stage =
-        work.stage >= 0
-            ? network.first_layer(network.stages[static_cast<std::size_t>(work.stage)]).name
-            : "";
-    switch (work.kind) {
-      case WorkKind::Input:
-        names.push_back("input");
-        break;
-      case WorkKind::Sums:
-        names.push_back("sums " + stage);
-        break;
-      case WorkKind::Forward:
-        names.push_back("forward " + stage);
-        break;
-      case WorkKind::Loss:
-        names.push_back("loss");
-        break;
-      case WorkKind::GradientSums:
-        names.push_back("gradient sums " + stage);
-        break;
-      case WorkKind::Backward:
-        names.push_back("backward " + stage);
-        break;
-      case WorkKind::Update:
-        names.push_back("update " + std::to_string(updates++));
-        break;
-    }
+    std::string name = name_of(work.kind);
+    if (work.stage >= 0)
+      name += " " + network.first_layer(network.stages[static_cast<std::size_t>(work.stage)]).name;
+    if (network::is_per_parameter(work.kind) && work.kind != WorkKind::Update)
+      name += " " + std::to_string(bucket_of(iteration, work.first));
+    if (work.micro_batches > 1) name += " of micro-batch " + std::to_string(work.micro_batch);
+    if (work.kind == WorkKind::Update) name += " " + std::to_string(updates++);
+    names.push_back(name);
   }
   return names;
 }

@@ -33,7 +33,8 @@ std::vector<Bucket> make_buckets(const network::Network& network, std::uint64_t 
 inline constexpr std::uint32_t kGradients = 0;
 inline constexpr std::uint32_t kParameters = 1;
 inline constexpr std::uint32_t kScratch = 2;
-inline constexpr std::uint32_t kSums = 3;  // only if batch normalisation is synchronised
+inline constexpr std::uint32_t kSums = 3;   // only if batch normalisation is synchronised
+inline constexpr std::uint32_t kMicro = 4;  // gradients of a micro-batch; only if there are several
 // Codes have those behind, one for each type of element.
 
 struct Iteration {
@@ -42,9 +43,12 @@ struct Iteration {
   std::vector<Bucket> buckets;
   std::vector<compression::Group> codes;  // what the schedule's codes are
   bool synchronises = false;              // there are sums of batch normalisations
+  bool accumulates = false;               // there are gradients of micro-batches
 
   /// The first of the buffers that hold codes.
-  std::uint32_t first_code_buffer() const { return synchronises ? kSums + 1 : kSums; }
+  std::uint32_t first_code_buffer() const {
+    return accumulates ? kMicro + 1 : synchronises ? kSums + 1 : kSums;
+  }
 
   /// What verify() has to prove, of one buffer each: an update reads gradients that hold every
   /// rank's once; and so, when batch normalisation is synchronised, do the sums that it uses.

@@ -18,7 +18,7 @@ std::string algorithm_of(const Job& job) {
 }
 
 std::int32_t first_of_share(std::int32_t batch, std::int32_t ranks, Rank rank) {
-  return static_cast<std::int32_t>(std::int64_t{batch} * rank / ranks);
+  return network::first_of_part(batch, ranks, rank);
 }
 
 }  // namespace lockstep::training

@@ -13,6 +13,8 @@
 #include "models/network/network.h"
 #include "models/network/work.h"
 #include "models/topology/placement.h"
+#include "models/training/learning_rate.h"
+#include "models/training/optimizer.h"
 
 namespace lockstep::training {
 
@@ -26,6 +28,7 @@ struct Job {
   std::string network = "fashion-cnn";  // name or file, as given
   std::int32_t ranks = 1;
   std::int32_t batch = 64;      // images per iteration, all ranks together
+  std::int32_t accumulate = 1;  // micro-batches that each rank goes through its share in
   std::int32_t threads = 1;     // of the compute lane of each rank
   std::int32_t iterations = 0;  // SGD updates; resolved from --epochs by the images there are
 
@@ -45,8 +48,11 @@ struct Job {
 
   BatchNorm batch_norm = BatchNorm::PerRank;
 
-  double learning_rate = 0.05;
+  double learning_rate = 0.05;  // the base: what `rate` makes of it is that of an iteration
+  RateSchedule rate;
   double momentum = 0.9;
+  UpdateRule update;
+  bool noise_scale = false;  // estimate it from the gradients of ranks and micro-batches
 
   std::string topology = "one_host";  // name or file, as given
   topology::Placement placement;

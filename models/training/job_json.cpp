@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "models/base/errors.h"
-#include "models/base/object_json.h"
+#include "models/training/job_field_json.h"
 
 namespace lockstep::training {
 
@@ -45,6 +45,50 @@ std::string name_of(network::InputKind input) {
   return "";
 }
 
+std::string name_of(network::Optimizer optimizer) {
+  switch (optimizer) {
+    case network::Optimizer::Sgd:
+      return "sgd";
+    case network::Optimizer::Nesterov:
+      return "nesterov";
+    case network::Optimizer::Lars:
+      return "lars";
+    case network::Optimizer::Lamb:
+      return "lamb";
+    case network::Optimizer::Adam:
+      return "adam";
+  }
+  return "";
+}
+
+std::string name_of(RatePolicy policy) {
+  switch (policy) {
+    case RatePolicy::Constant:
+      return "constant";
+    case RatePolicy::Step:
+      return "step";
+    case RatePolicy::Cosine:
+      return "cosine";
+    case RatePolicy::Polynomial:
+      return "polynomial";
+    case RatePolicy::Exponential:
+      return "exponential";
+  }
+  return "";
+}
+
+std::string name_of(RateScaling scaling) {
+  switch (scaling) {
+    case RateScaling::None:
+      return "none";
+    case RateScaling::Linear:
+      return "linear";
+    case RateScaling::SquareRoot:
+      return "sqrt";
+  }
+  return "";
+}
+
 std::string name_of(Fidelity fidelity) {
   switch (fidelity) {
     case Fidelity::Ideal:
@@ -56,53 +100,6 @@ std::string name_of(Fidelity fidelity) {
 }
 
 namespace {
-
-std::string text_of(const Json& value, const std::string& where) {
-  if (!value.is_string()) throw ConfigError(where, "must be a text, is " + value.dump());
-  return value.get<std::string>();
-}
-
-std::int32_t integer_of(const Json& value, std::int32_t low, std::int32_t high,
-                        const std::string& where) {
-  return static_cast<std::int32_t>(checked_integer(value, low, high, where));
-}
-
-bool truth_of(const Json& value, const std::string& where) {
-  if (!value.is_boolean()) throw ConfigError(where, "must be true or false, is " + value.dump());
-  return value.get<bool>();
-}
-
-std::vector<double> numbers_of(const Json& value, double low, double high,
-                               const std::string& where) {
-  if (!value.is_array()) throw ConfigError(where, "must be a list of numbers, is " + value.dump());
-  std::vector<double> numbers;
-  for (const Json& number : value)
-    numbers.push_back(checked_number(number, low, high, where));
-  return numbers;
-}
-
-Json json_of(const std::vector<double>& numbers) {
-  Json list = Json::array();
-  for (const double number : numbers)
-    list.push_back(number);
-  return list;
-}
-
-/// The enumerator of that name.
-template <typename Enum, std::size_t n>
-Enum one_of(const std::array<Enum, n>& all, const Json& value, const std::string& where) {
-  const std::string name = text_of(value, where);
-  std::array<std::string, n> names;
-  std::string list;
-  for (std::size_t i = 0; i < n; ++i) {
-    names[i] = name_of(all[i]);
-    if (names[i] == name) return all[i];
-    list += (i == 0 ? "" : ", ") + names[i];
-  }
-  const std::string meant = nearest(name, names.data(), names.data() + n);
-  throw ConfigError(where, "must be one of " + list + ", is \"" + name + "\"" +
-                               (meant.empty() ? "" : "; did you mean \"" + meant + "\"?"));
-}
 
 Json json_of(const topology::Placement& placement) {
   if (placement.kind == topology::PlacementKind::Listed) return placement.hosts;
@@ -119,8 +116,6 @@ topology::Placement placement_of(const Json& value, const std::string& where) {
   return placement;
 }
 
-using Where = const std::string&;
-
 /// "host", "rack", or a number of ranks, which as a flag is a text too.
 topology::GroupBy group_by_of(const Json& value, const std::string& where) {
   using enum topology::GroupBy::Kind;
@@ -133,20 +128,9 @@ topology::GroupBy group_by_of(const Json& value, const std::string& where) {
   return {Consecutive, integer_of(number, 1, 1 << 20, where)};
 }
 
-constexpr std::int32_t kMany = std::numeric_limits<std::int32_t>::max();
-constexpr double kLargest = std::numeric_limits<double>::max();
-constexpr double kSmallest = std::numeric_limits<double>::denorm_min();  // what "above 0" is
-
 const std::string kAuto = "auto";
 
-/// A field of the job file: how it is written, and how it is read, with its range.
-struct Field {
-  const char* key;
-  Json (*write)(const Job& job);
-  void (*read)(Job& job, const Json& value, Where where);
-};
-
-constexpr std::array<Field, 31> kFields{{
+constexpr std::array<JobField, 29> kFields{{
     {"network", [](const Job& job) { return Json(job.network); },
      [](Job& job, const Json& value, Where where) { job.network = text_of(value, where); }},
     {"ranks", [](const Job& job) { return Json(job.ranks); },
@@ -228,18 +212,6 @@ constexpr std::array<Field, 31> kFields{{
        using enum BatchNorm;
        job.batch_norm = one_of(std::array{PerRank, Synchronised}, value, where);
      }},
-    {"learning_rate", [](const Job& job) { return Json(job.learning_rate); },
-     [](Job& job, const Json& value, Where where) {
-       if (value.is_number() && value.get<double>() <= 0)
-         throw ConfigError(where, "must be positive, is " + value.dump());
-       job.learning_rate = checked_number(value, kSmallest, kLargest, where);
-     }},
-    {"momentum", [](const Job& job) { return Json(job.momentum); },
-     [](Job& job, const Json& value, Where where) {
-       if (value.is_number() && !(value.get<double>() >= 0 && value.get<double>() < 1))
-         throw ConfigError(where, "must be at least 0 and below 1, is " + value.dump());
-       job.momentum = checked_number(value, 0, 1, where);
-     }},
     {"topology", [](const Job& job) { return Json(job.topology); },
      [](Job& job, const Json& value, Where where) { job.topology = text_of(value, where); }},
     {"placement", [](const Job& job) { return json_of(job.placement); },
@@ -272,11 +244,11 @@ constexpr std::array<Field, 31> kFields{{
      [](Job& job, const Json& value, Where where) {
        job.cache_bytes = checked_bytes(value, where);
      }},
-    {"pixel_mean", [](const Job& job) { return json_of(job.pixel_mean); },
+    {"pixel_mean", [](const Job& job) { return list_of(job.pixel_mean); },
      [](Job& job, const Json& value, Where where) {
        job.pixel_mean = numbers_of(value, -kLargest, kLargest, where);
      }},
-    {"pixel_std", [](const Job& job) { return json_of(job.pixel_std); },
+    {"pixel_std", [](const Job& job) { return list_of(job.pixel_std); },
      [](Job& job, const Json& value, Where where) {
        job.pixel_std = numbers_of(value, 1e-6, kLargest, where);
      }},
@@ -286,11 +258,13 @@ constexpr std::array<Field, 31> kFields{{
      }},
 }};
 
-ObjectReader::Keys keys_of_job() {
-  ObjectReader::Keys keys;
-  for (const Field& field : kFields)
-    keys.emplace_back(field.key);
-  return keys;
+/// Calls visit(field) for every field of a job, in the order of the file.
+template <typename Visit>
+void for_fields(const Visit& visit) {
+  for (const JobField& field : kFields)
+    visit(field);
+  for (const JobField& field : learning_fields())
+    visit(field);
 }
 
 /// A flag's text as the JSON value that `like`, the field's value before, would be.
@@ -321,8 +295,7 @@ Json value_of_flag(const std::string& text, const Json& like, const std::string&
 
 std::string to_json(const Job& job) {
   Json json;
-  for (const Field& field : kFields)
-    json[field.key] = field.write(job);
+  for_fields([&](const JobField& field) { json[field.key] = field.write(job); });
   return to_text(json);
 }
 
@@ -333,10 +306,13 @@ Job parse_job(const std::string& text, const std::string& where) {
                          file["schema"].get<std::string>().starts_with("lockstep.result/");
   if (is_result && !file.contains("job")) throw ConfigError(where, "\"job\" is missing");
   const Json& json = is_result ? file["job"] : file;
-  const ObjectReader reader(json, where, is_result ? "/job" : "", keys_of_job());
+  ObjectReader::Keys keys;
+  for_fields([&](const JobField& field) { keys.emplace_back(field.key); });
+  const ObjectReader reader(json, where, is_result ? "/job" : "", keys);
   Job job;
-  for (const Field& field : kFields)
+  for_fields([&](const JobField& field) {
     if (reader.has(field.key)) field.read(job, reader.value(field.key), reader.place(field.key));
+  });
   return job;
 }
 
@@ -346,14 +322,15 @@ Job load_job(const std::string& path) {
 
 void set_field(Job& job, const std::string& key, const std::string& value,
                const std::string& where) {
-  for (const Field& field : kFields) {
-    if (field.key != key) continue;
+  bool is_known = false;
+  for_fields([&](const JobField& field) {
+    if (field.key != key) return;
+    is_known = true;
     // "4 MiB" or 4194304, "host" or 4, "packed" or a list: those are read from texts too.
     const bool is_text = key.ends_with("_bytes") || key == "group_by" || key == "placement";
     field.read(job, is_text ? Json(value) : value_of_flag(value, field.write(job), where), where);
-    return;
-  }
-  LOCKSTEP_CHECK(false, "a job has no field \"" + key + "\"");
+  });
+  LOCKSTEP_CHECK(is_known, "a job has no field \"" + key + "\"");
 }
 
 }  // namespace lockstep::training

@@ -30,6 +30,12 @@ std::string name_of(const topology::GroupBy& by);
 std::string name_of(BatchNorm batch_norm);
 /// "pixels", "jpeg".
 std::string name_of(network::InputKind input);
+/// "sgd", "nesterov", "lars", "lamb", "adam".
+std::string name_of(network::Optimizer optimizer);
+/// "constant", "step", "cosine", "polynomial", "exponential".
+std::string name_of(RatePolicy policy);
+/// "none", "linear", "sqrt".
+std::string name_of(RateScaling scaling);
 /// "ideal", "flow".
 std::string name_of(Fidelity fidelity);
 

@@ -138,6 +138,9 @@ TEST_CASE("checkpoint: training goes on from one as if it had never stopped", "[
   training::Job job;
   job.batch = 16;  // six batches an epoch: the stop is in the second, the end in the third
   job.seed = kSeed;
+  job.iterations = 13;
+  job.rate.policy = training::RatePolicy::Cosine;
+  job.update.optimizer = GENERATE(from_range(network::kOptimizers));
   const Dataset data = noise();
   const training::Iteration iteration = training::make_iteration(job, network);
   const auto train = [&](Replica& replica, std::int32_t iterations) {
@@ -146,18 +149,20 @@ TEST_CASE("checkpoint: training goes on from one as if it had never stopped", "[
         replica.compute(static_cast<std::int32_t>(row), i);
   };
   Replica whole(job, network, iteration, data, 0);
-  train(whole, 13);
+  train(whole, job.iterations);
 
   const File file("state");
   Replica before(job, network, iteration, data, 0);
   train(before, 8);
-  save_checkpoint(file.path, network, job, 8, before.parameters(), before.velocity());
+  save_checkpoint(file.path, network, job, 8, before.parameters(), before.optimizer_state());
   CHECK(iterations_of_checkpoint(file.path) == 8);
+  job.iterations = 5;  // those that are left
   Replica after(job, network, iteration, data, 0, 8);
-  CHECK(load_checkpoint(file.path, network, job, after.parameters(), after.velocity()) == 8);
+  CHECK(load_checkpoint(file.path, network, job, after.parameters(), after.optimizer_state()) == 8);
   train(after, 5);
   CHECK(after.hash() == whole.hash());
-  CHECK(std::equal(after.velocity().begin(), after.velocity().end(), whole.velocity().begin()));
+  CHECK(std::equal(after.optimizer_state().begin(), after.optimizer_state().end(),
+                   whole.optimizer_state().begin()));
   CHECK(after.loss_sums().back() == whole.loss_sums().back());
 
   // A checkpoint also gives parameters; parameters are no checkpoint.
@@ -169,8 +174,9 @@ TEST_CASE("checkpoint: training goes on from one as if it had never stopped", "[
   CHECK_THROWS_WITH(iterations_of_checkpoint(learnt.path),
                     learnt.path + ": is no checkpoint: its metadata lacks \"iterations\"");
   job.batch = 8;
-  CHECK_THROWS_WITH(load_checkpoint(file.path, network, job, after.parameters(), after.velocity()),
-                    file.path + ": was trained with batch 16, cannot go on with 8");
+  CHECK_THROWS_WITH(
+      load_checkpoint(file.path, network, job, after.parameters(), after.optimizer_state()),
+      file.path + ": was trained with batch 16, cannot go on with 8");
 }
 
 TEST_CASE("checkpoint: tensors that are missing or of another shape are errors", "[checkpoint]") {

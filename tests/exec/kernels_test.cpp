@@ -344,7 +344,7 @@ TEST_CASE("kernels: a network learns eight random images by heart", "[kernels]")
   const double before = run(model, network, batch, 1.0 / 8);
   for (int iteration = 0; iteration < 100; ++iteration) {
     run(model, network, batch, 1.0 / 8);
-    sgd_momentum(model.parameters(), velocity, model.gradients(), 0.05f, 0.9f);
+    sgd(model.parameters(), velocity, model.gradients(), {.rate = 0.05f, .momentum = 0.9f});
   }
   const double after = run(model, network, batch, 1.0 / 8);
   INFO("seed " << kSeed << ", loss " << before << " -> " << after);

@@ -69,12 +69,15 @@ TEST_CASE("calibration: covers every row, batch and thread count between those m
   const cost::Machine machine = measured(network, {1, 3}, &data);
   for (const std::int32_t batch : {1, 2, 3, 5, 6})
     for (const std::int32_t threads : {1, 2, 3})
-      for (const std::uint64_t bucket_bytes : {1, 300, 1 << 20}) {
+      for (const std::uint64_t bucket_bytes : {1, 300, 302, 304, 1 << 20}) {
         CAPTURE(batch, threads, bucket_bytes);
         training::Job job;
+        job.update.optimizer = network::kOptimizers[bucket_bytes % network::kOptimizers.size()];
         job.batch = batch;
         job.threads = threads;
         job.bucket_bytes = bucket_bytes;
+        if (batch > 2) job.accumulate = 2;
+        job.noise_scale = batch > 2;
         const cost::CostModel model = model_of(machine, network, job);
         CHECK(model.estimated_rows() == std::vector<std::string>{});
         CHECK(model.extrapolated_rows() == std::vector<std::string>{});

@@ -13,17 +13,19 @@
 #include "exec/training/replica.h"
 #include "exec/transport/wire.h"
 #include "models/base/random.h"
+#include "tests/exec/small_networks.h"
 
 using namespace lockstep;
 
 namespace {
 
 /// Noise with a bright square whose place says the class: easy to learn.
-std::unique_ptr<exec::StoredImages> squares(std::int32_t count, std::uint64_t seed) {
+std::unique_ptr<exec::StoredImages> squares(std::int32_t count, std::uint64_t seed,
+                                            std::uint64_t classes = 10) {
   std::vector<std::uint8_t> pixels, labels;
   Random random(seed);
   for (std::int32_t i = 0; i < count; ++i) {
-    const auto label = static_cast<std::uint8_t>(random.below(10));
+    const auto label = static_cast<std::uint8_t>(random.below(classes));
     labels.push_back(label);
     for (int y = 0; y < 28; ++y)
       for (int x = 0; x < 28; ++x) {
@@ -103,6 +105,117 @@ TEST_CASE("replica: the gradients of ranks add up to that of one rank") {
   CHECK(std::sqrt(difference / size) < 1e-6);
 }
 
+namespace {
+
+/// Of a job of one rank whose normalisations, if any, are all per micro-batch.
+std::vector<float> parameters_after(const training::Job& job, const network::Network& network,
+                                    const exec::Dataset& data, std::int32_t iterations) {
+  const training::Iteration iteration = training::make_iteration(job, network);
+  exec::Replica replica(job, network, iteration, data, 0);
+  for (std::int32_t i = 0; i < iterations; ++i)
+    iterate(replica, iteration, i);
+  return {replica.parameters().begin(), replica.parameters().end()};
+}
+
+double relative_difference(std::span<const float> a, std::span<const float> b) {
+  double difference = 0, size = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    difference += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2);
+    size += std::pow(static_cast<double>(b[i]), 2);
+  }
+  return std::sqrt(difference / size);
+}
+
+}  // namespace
+
+TEST_CASE("accumulation: micro-batches make the large batch, tensor by tensor") {
+  // Dropout draws by an image's place in the global batch, which micro-batches must not change.
+  const network::Network network = exec::make_network(
+      28, 28, 1,
+      exec::convolution(6, 5, 2, 1) + exec::kRelu + exec::kind("flatten") +
+          exec::kind("dropout", R"("rate":0.25)") + exec::dense(12) + exec::kRelu);
+  const exec::Dataset data{"", {}, squares(640, 7, 5), squares(10, 8, 5)};
+  training::Job job = small_job(1);
+  job.batch = 33;
+  const std::vector<float> whole = parameters_after(job, network, data, 25);
+  for (const std::int32_t micro_batches : {2, 4, 5, 33}) {  // 33 / 5: ragged
+    job.accumulate = micro_batches;
+    const std::vector<float> parts = parameters_after(job, network, data, 25);
+    CAPTURE(micro_batches);
+    CHECK(parts != whole);  // only rounding
+    for (const network::Layer& layer : network.layers)
+      for (const network::Parameter& tensor : layer.parameters)
+        CHECK(relative_difference(std::span(parts).subspan(tensor.first, tensor.count),
+                                  std::span(whole).subspan(tensor.first, tensor.count)) < 1e-5);
+  }
+}
+
+TEST_CASE("noise: ranks and micro-batches hand out the norms of their mean gradients") {
+  const network::Network network = network::load_network("lenet5");
+  const exec::Dataset data{"", {}, squares(640, 11), squares(10, 12)};
+  training::Job job = small_job(1);
+  job.batch = 31;
+  job.accumulate = 2;  // 15 and 16 images
+  job.noise_scale = true;
+  const training::Iteration iteration = training::make_iteration(job, network);
+  exec::Replica replica(job, network, iteration, data, 0);
+  iterate(replica, iteration, 0);
+  // The gradient of one micro-batch alone, seen as a rank's, has the same norm.
+  std::vector<double> sum(network.flat_count);
+  double parts = 0;
+  for (const std::int32_t micro : {0, 1}) {
+    training::Job two = job;
+    two.ranks = 2;
+    two.accumulate = 1;
+    const training::Iteration of_rank = training::make_iteration(two, network);
+    exec::Replica part(two, network, of_rank, data, micro);
+    for (std::size_t row = 0; row + 2 * of_rank.buckets.size() < of_rank.works.size(); ++row)
+      part.compute(static_cast<std::int32_t>(row), 0);  // all but norms of the whole and updates
+    double squares = 0;
+    for (std::size_t i = 0; i < sum.size(); ++i) {
+      const double g = static_cast<double>(part.gradients()[i]);
+      sum[i] += g;
+      squares += std::pow(g * 31 / (micro == 0 ? 15 : 16), 2);
+    }
+    CHECK(part.part_squares().at(0) == Approx(squares).epsilon(1e-5));
+    parts += squares;
+  }
+  CHECK(replica.part_squares().at(0) == Approx(parts).epsilon(1e-5));
+  double whole = 0;
+  for (const double g : sum)
+    whole += g * g;
+  CHECK(replica.whole_squares().at(0) == Approx(whole).epsilon(1e-5));
+}
+
+TEST_CASE("accumulation: JPEG-like decoding ahead hands out the same micro-batches") {
+  const auto images = squares(100, 9);
+  const auto all_of = [&](std::int32_t threads) {
+    exec::Loader loader(*images, exec::Batcher(100, 21, 2, 1, 3, 4), exec::normaliser_of({}, 1),
+                        threads);
+    std::vector<std::int32_t> labels;
+    for (int part = 0; part < 40; ++part) {  // ten iterations: the third epoch
+      std::vector<float> pixels(static_cast<std::size_t>(loader.next_size()) * 28 * 28);
+      std::vector<std::int32_t> next(static_cast<std::size_t>(loader.next_size()));
+      loader.take(pixels, next);
+      labels.insert(labels.end(), next.begin(), next.end());
+    }
+    return labels;
+  };
+  const std::vector<std::int32_t> reference = all_of(0);
+  CHECK(reference.size() == 10 * 11);  // rank 1's share of 21
+  CHECK(all_of(1) == reference);
+  CHECK(all_of(3) == reference);
+  // The same images as in one piece.
+  exec::Batcher parts(100, 21, 2, 1, 3, 4), whole(100, 21, 2, 1, 3);
+  for (std::int32_t iteration = 0; iteration < 10; ++iteration) {
+    std::int32_t position = 0;
+    for (std::int32_t part = 4 * iteration; part < 4 * iteration + 4; ++part)
+      for (std::int32_t i = 0; i < parts.size(part); ++i)
+        CHECK(parts.image(part, i) == whole.image(iteration, position++));
+    CHECK(position == whole.share());
+  }
+}
+
 TEST_CASE("replica: the hash tells one flipped bit") {
   const network::Network network = network::load_network("lenet5");
   const training::Job job = small_job(1);
@@ -120,6 +233,8 @@ TEST_CASE("rank record: what is handed over arrives, and a damaged one is refuse
   exec::RankRecord record;
   record.figures = {{Time{1}, Time{2}, Time{3}, Time{4}, Time{5}}};
   record.loss_sums = {2.5, -1};
+  record.part_squares = {3, 4};
+  record.whole_squares = {1, 2};
   record.bucket_times = {Time{7}};
   record.bytes_sent = {0, 99};
   record.spans = {{.rank = 1, .lane = schedule::Lane::Input, .step = 3, .start = Time{8}}};
@@ -132,6 +247,8 @@ TEST_CASE("rank record: what is handed over arrives, and a damaged one is refuse
   const exec::RankRecord again = exec::decode_record(text);
   CHECK(exec::encode(again) == text);
   CHECK(again.correct == 9);
+  CHECK(again.part_squares == record.part_squares);
+  CHECK(again.whole_squares == record.whole_squares);
   CHECK(again.faults[0].reason == "is empty");
   CHECK(again.input_core_seconds == 0.25);
   CHECK(again.figures[0].waiting == Time{5});

@@ -112,6 +112,57 @@ TEST_CASE("iteration: with synchronised normalisation proven too, its sums inclu
       }
 }
 
+TEST_CASE("iteration: of micro-batches too, and every one counts") {
+  for (const network::Network& network : {fashion_cnn(), normalised_cnn()})
+    for (const std::int32_t ranks : {1, 2, 3, 5})
+      for (const bool overlap : {true, false})
+        for (const auto batch_norm :
+             {training::BatchNorm::PerRank, training::BatchNorm::Synchronised})
+          for (const std::int32_t micro_batches : {2, 3}) {
+            Job job;
+            job.ranks = ranks;
+            job.overlap = overlap;
+            job.bucket_bytes = 1;
+            job.batch_norm = batch_norm;
+            job.accumulate = micro_batches;
+            job.noise_scale = micro_batches == 3;
+            CAPTURE(network.name, ranks, overlap, micro_batches);
+            const training::Iteration iteration = training::make_iteration(job, network);
+            CHECK(proof_of(iteration) == "");
+            // Every stage that learns is accumulated once in each micro-batch.
+            std::vector<std::uint64_t> elements(static_cast<std::size_t>(micro_batches));
+            for (const network::Work& work : iteration.works)
+              if (work.kind == network::WorkKind::Accumulate)
+                elements[static_cast<std::size_t>(work.micro_batch)] += work.count;
+            for (const std::uint64_t count : elements)
+              CHECK(count == network.flat_count);
+          }
+}
+
+TEST_CASE("iteration: a norm that comes behind the all-reduce is found out") {
+  Job job;
+  job.ranks = 2;
+  job.noise_scale = true;
+  job.bucket_bytes = std::uint64_t{1} << 40;
+  training::Iteration iteration = training::make_iteration(job, fashion_cnn());
+  CHECK(proof_of(iteration) == "");
+  // Fragments: compute (its last step is the norm of the one bucket), all-reduce 0, …
+  REQUIRE(iteration.schedule.fragments[1].name == "all-reduce 0");
+  --iteration.schedule.fragments[1].after[0].step;
+  CHECK(proof_of(iteration).find("all-reduce 0") != std::string::npos);
+}
+
+TEST_CASE("iteration: an all-reduce that forgets the last micro-batch is found out") {
+  Job job;
+  job.ranks = 2;
+  job.accumulate = 2;
+  training::Iteration iteration = training::make_iteration(job, fashion_cnn());
+  // Fragments: compute 0, compute 1 (a micro-batch each), all-reduce 0, …
+  REQUIRE(iteration.schedule.fragments[2].name == "all-reduce 0");
+  iteration.schedule.fragments[2].after = {{0, schedule::After::kWhole}};
+  CHECK(proof_of(iteration).find("all-reduce 0") != std::string::npos);
+}
+
 TEST_CASE("iteration: a normalisation that does not wait for the ranks' sums is found out") {
   Job job;
   job.ranks = 3;

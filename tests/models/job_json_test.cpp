@@ -47,6 +47,8 @@ Job unusual_job() {
   job.servers = 2;
   job.learning_rate = 0.1 + 0.2;  // 0.30000000000000004: every digit counts
   job.momentum = 0;
+  job.update = {network::Optimizer::Lamb, 1e-4, 0.98, 1e-6, 0.02};
+  job.rate = {RatePolicy::Polynomial, RateScaling::SquareRoot, 32, 7, {10, 20}, 0.5, 0.25, 2};
   job.topology = "dir/a \"b\".json";
   job.placement.kind = topology::PlacementKind::Scattered;
   job.fidelity = Fidelity::Ideal;
@@ -78,6 +80,19 @@ TEST_CASE("job: what is written reads back field by field", "[training]") {
   CHECK(back.servers == job.servers);
   CHECK(back.learning_rate == job.learning_rate);
   CHECK(back.momentum == job.momentum);
+  CHECK(back.update.optimizer == job.update.optimizer);
+  CHECK(back.update.weight_decay == job.update.weight_decay);
+  CHECK(back.update.beta2 == job.update.beta2);
+  CHECK(back.update.epsilon == job.update.epsilon);
+  CHECK(back.update.trust == job.update.trust);
+  CHECK(back.rate.policy == job.rate.policy);
+  CHECK(back.rate.scaling == job.rate.scaling);
+  CHECK(back.rate.base_batch == job.rate.base_batch);
+  CHECK(back.rate.warm_up == job.rate.warm_up);
+  CHECK(back.rate.drops == job.rate.drops);
+  CHECK(back.rate.drop_factor == job.rate.drop_factor);
+  CHECK(back.rate.end == job.rate.end);
+  CHECK(back.rate.power == job.rate.power);
   CHECK(back.topology == job.topology);
   CHECK(back.placement == job.placement);
   CHECK(back.fidelity == job.fidelity);
@@ -127,6 +142,14 @@ TEST_CASE("job: a value out of range is an error that names the field", "[traini
   CHECK(error_of(R"({"momentum": 1})") ==
         "job.json: /momentum: must be at least 0 and below 1, is 1");
   CHECK(error_of(R"({"momentum": 0})") == "no error");
+  CHECK(
+      error_of(R"({"optimizer": "larz"})") ==
+      "job.json: /optimizer: must be one of sgd, nesterov, lars, lamb, adam, is \"larz\"; did you "
+      "mean \"lars\"?");
+  CHECK(error_of(R"({"rate_drops": [20, 10]})") ==
+        "job.json: /rate_drops: must be a whole number of at least 20, is 10");
+  CHECK(error_of(R"({"rate_drops": 20})") ==
+        "job.json: /rate_drops: must be a list of iterations, is 20");
   CHECK(error_of(R"({"overlap": "on"})") == "job.json: /overlap: must be true or false, is \"on\"");
   CHECK(error_of(R"({"network": 5})") == "job.json: /network: must be a text, is 5");
   CHECK(error_of(R"({"seed": -1})") ==

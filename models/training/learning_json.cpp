@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// The job's fields of accumulation, rate and optimizer.
+#include "models/training/job_field_json.h"
+
+namespace lockstep::training {
+
+namespace {
+
+std::vector<std::int32_t> iterations_of(const Json& value, Where where) {
+  if (!value.is_array())
+    throw ConfigError(where, "must be a list of iterations, is " + value.dump());
+  std::vector<std::int32_t> iterations;
+  for (const Json& iteration : value) {
+    const std::int32_t least = iterations.empty() ? 0 : iterations.back();
+    iterations.push_back(integer_of(iteration, least, kMany, where));
+  }
+  return iterations;
+}
+
+Json list_of(const std::vector<std::int32_t>& iterations) {
+  Json list = Json::array();
+  for (const std::int32_t iteration : iterations)
+    list.push_back(iteration);
+  return list;
+}
+
+constexpr JobField kFields[] = {
+    {"accumulate", [](const Job& job) { return Json(job.accumulate); },
+     [](Job& job, const Json& value, Where where) {
+       job.accumulate = integer_of(value, 1, 1 << 20, where);
+     }},
+    {"learning_rate", [](const Job& job) { return Json(job.learning_rate); },
+     [](Job& job, const Json& value, Where where) {
+       if (value.is_number() && value.get<double>() <= 0)
+         throw ConfigError(where, "must be positive, is " + value.dump());
+       job.learning_rate = checked_number(value, kSmallest, kLargest, where);
+     }},
+    {"momentum", [](const Job& job) { return Json(job.momentum); },
+     [](Job& job, const Json& value, Where where) {
+       if (value.is_number() && !(value.get<double>() >= 0 && value.get<double>() < 1))
+         throw ConfigError(where, "must be at least 0 and below 1, is " + value.dump());
+       job.momentum = checked_number(value, 0, 1, where);
+     }},
+    {"noise_scale", [](const Job& job) { return Json(job.noise_scale); },
+     [](Job& job, const Json& value, Where where) { job.noise_scale = truth_of(value, where); }},
+    {"optimizer", [](const Job& job) { return Json(name_of(job.update.optimizer)); },
+     [](Job& job, const Json& value, Where where) {
+       job.update.optimizer = one_of(network::kOptimizers, value, where);
+     }},
+    {"weight_decay", [](const Job& job) { return Json(job.update.weight_decay); },
+     [](Job& job, const Json& value, Where where) {
+       job.update.weight_decay = checked_number(value, 0, 1, where);
+     }},
+    {"beta2", [](const Job& job) { return Json(job.update.beta2); },
+     [](Job& job, const Json& value, Where where) {
+       if (value.is_number() && !(value.get<double>() >= 0 && value.get<double>() < 1))
+         throw ConfigError(where, "must be at least 0 and below 1, is " + value.dump());
+       job.update.beta2 = checked_number(value, 0, 1, where);
+     }},
+    {"epsilon", [](const Job& job) { return Json(job.update.epsilon); },
+     [](Job& job, const Json& value, Where where) {
+       job.update.epsilon = checked_number(value, 0, 1, where);
+     }},
+    {"trust", [](const Job& job) { return Json(job.update.trust); },
+     [](Job& job, const Json& value, Where where) {
+       job.update.trust = checked_number(value, kSmallest, kLargest, where);
+     }},
+    {"rate_policy", [](const Job& job) { return Json(name_of(job.rate.policy)); },
+     [](Job& job, const Json& value, Where where) {
+       using enum RatePolicy;
+       job.rate.policy =
+           one_of(std::array{Constant, Step, Cosine, Polynomial, Exponential}, value, where);
+     }},
+    {"rate_scaling", [](const Job& job) { return Json(name_of(job.rate.scaling)); },
+     [](Job& job, const Json& value, Where where) {
+       using enum RateScaling;
+       job.rate.scaling = one_of(std::array{None, Linear, SquareRoot}, value, where);
+     }},
+    {"base_batch", [](const Job& job) { return Json(job.rate.base_batch); },
+     [](Job& job, const Json& value, Where where) {
+       job.rate.base_batch = integer_of(value, 1, kMany, where);
+     }},
+    {"warm_up", [](const Job& job) { return Json(job.rate.warm_up); },
+     [](Job& job, const Json& value, Where where) {
+       job.rate.warm_up = integer_of(value, 0, kMany, where);
+     }},
+    {"rate_drops", [](const Job& job) { return list_of(job.rate.drops); },
+     [](Job& job, const Json& value, Where where) {
+       job.rate.drops = iterations_of(value, where);
+     }},
+    {"drop_factor", [](const Job& job) { return Json(job.rate.drop_factor); },
+     [](Job& job, const Json& value, Where where) {
+       job.rate.drop_factor = checked_number(value, kSmallest, kLargest, where);
+     }},
+    {"rate_end", [](const Job& job) { return Json(job.rate.end); },
+     [](Job& job, const Json& value, Where where) {
+       job.rate.end = checked_number(value, 0, kLargest, where);
+     }},
+    {"rate_power", [](const Job& job) { return Json(job.rate.power); },
+     [](Job& job, const Json& value, Where where) {
+       job.rate.power = checked_number(value, kSmallest, kLargest, where);
+     }},
+};
+
+}  // namespace
+
+std::span<const JobField> learning_fields() {
+  return kFields;
+}
+
+}  // namespace lockstep::training

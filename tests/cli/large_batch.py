@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Large batches by the command line: what train says of them, and what plan makes of that.
+
+usage: large_batch.py LOCKSTEP"""
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+LOCKSTEP = sys.argv[1]
+SCRATCH = tempfile.TemporaryDirectory()
+FOLDER = pathlib.Path(SCRATCH.name)
+DATASHEET = {
+    "schema": "lockstep.machine/1", "name": "paper", "origin": "datasheet", "cores": 2,
+    "flops_per_core": "100 GFLOP/s", "memory_bandwidth": "20 GB/s",
+    "loopback_bandwidth": "2 GB/s", "combine_per_byte": "0.1 ns",
+    "message": {"send_overhead": "5 us", "receive_overhead": "5 us",
+                "send_core_per_byte": "0.3 ns", "receive_core_per_byte": "0.2 ns",
+                "latency": "20 us", "window": "1 MiB"}}
+
+
+def run(*arguments, status=0):
+    done = subprocess.run([LOCKSTEP, *map(str, arguments)], capture_output=True, text=True,
+                          timeout=120)
+    assert done.returncode == status, (arguments, done.returncode, done.stdout, done.stderr)
+    return done.stdout + done.stderr
+
+
+def check(condition, what):
+    if not condition:
+        sys.exit(f"FAILED: {what}")
+
+
+# A set of drawn images is enough to learn from.
+images = FOLDER / "images"
+run("data", "make", "--out", images, "--images", 96, "--size", 40, "--seed", 1)
+network = FOLDER / "network.json"
+network.write_text(json.dumps({
+    "name": "small", "input": {"height": 16, "width": 16, "channels": 3}, "classes": 2,
+    "layers": [{"kind": "convolution", "channels": 4, "kernel": 3}, {"kind": "relu"},
+               {"kind": "max-pool", "kernel": 2}, {"kind": "dense", "features": 2}]}))
+job = ["--network", network, "--data", images, "--seed", 3, "--batch", 16, "--iterations", 12]
+
+# Accumulated over two ranks and three micro-batches, training is what it is on one rank at once.
+losses = {}
+for name, more in {"whole": ["--ranks", 1], "parts": ["--ranks", 2, "--accumulate", 3]}.items():
+    out = FOLDER / f"{name}.json"
+    text = run("train", *job, *more, "--rate-scaling", "linear", "--base-batch", 8, "--warm-up", 4,
+               "--rate-policy", "cosine", "--weight-decay", "0.001", "--out", out)
+    check("rate 0.1 (0.05 · 2, linear from batch 8), warm-up 4 iterations, then cosine" in text,
+          f"the rate is told: {text}")
+    losses[name] = json.loads(out.read_text())["learning"]["loss"]
+for i, (whole, parts) in enumerate(zip(losses["whole"], losses["parts"])):
+    check(abs(whole - parts) < 1e-5 * whole, f"iteration {i}: {whole} and {parts}")
+
+# The noise scale and the curve are in the result, and a plan follows from them.
+out = FOLDER / "learning.json"
+run("train", *job, "--accumulate", 2, "--noise-scale", "on", "--test-every", 4, "--out", out)
+learning = json.loads(out.read_text())["learning"]
+check(len(learning["noise_scale"]) == 12, "a noise scale for every iteration")
+check([point["iterations"] for point in learning["curve"]] == [4, 8, 12], "tested every four")
+check(learning["curve"][-1]["accuracy"] == learning["test_accuracy"], "the last test is the end's")
+
+# With noise that is known and a curve that is known the plan is arithmetic.
+result = json.loads(out.read_text())
+result["learning"]["noise_scale"] = [48.0] * 12
+result["learning"]["curve"] = [{"iterations": 4, "accuracy": 0.5}, {"iterations": 8, "accuracy": 0.7}]
+out.write_text(json.dumps(result))
+machine = FOLDER / "machine.json"
+machine.write_text(json.dumps(DATASHEET))
+plan_of = ["plan", "--learning", out, "--machine", machine, "--plan-ranks", "1,2",
+           "--plan-batches", "16,48", "--target-accuracy"]
+text = run(*plan_of, "60%", "--out", FOLDER / "plan.json")
+check("best: " in text, f"the best is told: {text}")
+plan = json.loads((FOLDER / "plan.json").read_text())
+check(plan["measured"]["iterations"] == 6, "60 % half way from 50 % to 70 %")
+check([row["seconds"] for row in plan["rows"]] == sorted(row["seconds"] for row in plan["rows"]),
+      "the fastest first")
+check(len(plan["rows"]) == 4, "a row for each batch and number of ranks")
+for row in plan["rows"]:
+    # Noise scale 48: 1 + 48/16 = 4 times the fewest updates at 16, twice at 48.
+    expected = 6 if row["batch"] == 16 else 3
+    check(abs(row["iterations"] - expected) < 1e-9, f"updates: {row}")
+    check(abs(row["seconds"] - expected * row["iteration_seconds"]) < 1e-9, f"seconds: {row}")
+    check(row["extrapolated"] == (row["batch"] != 16), f"extrapolated: {row}")
+    check(row["interval_seconds"][0] <= row["seconds"] <= row["interval_seconds"][1],
+          f"interval: {row}")
+check("never reached the target accuracy" in run(*plan_of, "0.9", status=2), "out of reach")
+check("--noise-scale on --test-every" in run(
+    "plan", "--learning", FOLDER / "whole.json", "--machine", machine, "--target-accuracy", "0.5",
+    status=2), "a run that measured no noise")
+
+text = run("train", *job, "--noise-scale", "on", status=2)
+check("--noise-scale" in text, f"one gradient says nothing about noise: {text}")
+text = run("train", *job, "--accumulate", 17, status=2)
+check("cannot be split into 17 micro-batches" in text, f"more micro-batches than images: {text}")
+text = run("train", *job, "--rate-policy", "exponential", status=2)
+check("--rate-end" in text, f"an exponential rate needs an end: {text}")
+text = run("train", *job, "--warm-up", 3, "--warm-up-epochs", 1, status=2)
+check("cannot be given together" in text, f"warm-up twice: {text}")
+print("fine")
