@@ -131,11 +131,10 @@ std::int32_t most_buckets_in_flight(const training::Job& job) {
 std::string fault_of_exchange(const training::Job& job) {
   constexpr std::int32_t kMostSummed = 127;  // of −1, 0, 1 in a byte
   for (const compression::Rule& rule : job.compression) {
-    if (rule.codec.method == compression::Method::Dgc &&
-        job.update.optimizer != network::Optimizer::Sgd)
-      throw ConfigError("--compression", "dgc holds the momentum of sgd, cannot go with " +
-                                             training::name_of(job.update.optimizer));
     const std::string name = name_of(rule.codec);
+    if (compression::holds_momentum(rule.codec) && job.update.optimizer != network::Optimizer::Sgd)
+      return name + " holds the momentum of sgd, cannot go with " +
+             training::name_of(job.update.optimizer);
     if (rule.codec.method == compression::Method::TernGradShared && job.ranks > kMostSummed)
       return name + " adds up to 127 ranks, there are " + std::to_string(job.ranks) +
              "; expected terngrad, which is gathered";

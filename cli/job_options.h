@@ -39,7 +39,7 @@ ResolvedJob resolve(const training::Job& job);
 ResolvedJob resolve(const training::Job& job, network::Network network,
                     topology::Topology topology);
 
-/// Why the job's algorithm cannot exchange the codes of its codecs, with what can; "" if it can.
+/// Why the job cannot have the codecs of its rules, with what can; "" if it can.
 std::string fault_of_exchange(const training::Job& job);
 
 /// There are 256 streams.

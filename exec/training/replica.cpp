@@ -114,9 +114,8 @@ void Replica::code(const schedule::Step& step, std::int32_t iteration) {
   if (step.verb == schedule::Verb::Encode)
     return coder_.encode(step, iteration, memory_of(step.from), memory_of(step.into));
   coder_.decode(step, memory_of(step.from), memory_of(step.into));
-  // Here the momentum is in the code, and the optimizer is not to add it again.
   const auto code = static_cast<std::size_t>(step.target);
-  if (iteration_.codes[code].codec.method != compression::Method::Dgc) return;
+  if (!compression::holds_momentum(iteration_.codes[code].codec)) return;
   for (const schedule::Slice& slice : iteration_.schedule.codes[code].elements)
     std::ranges::fill(optimizer_state().subspan(slice.first, slice.count), 0.0F);
 }

@@ -274,6 +274,10 @@ bool gathers(const Codec& codec) {
   return false;
 }
 
+bool holds_momentum(const Codec& codec) {
+  return codec.method == Method::Dgc;
+}
+
 bool is_advised(const Codec& codec) {
   using enum Method;
   constexpr Method kAdvised[] = {Float16, BFloat16, Dgc, PowerSgd};

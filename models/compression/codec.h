@@ -88,6 +88,10 @@ std::vector<Stage> stages_of(const Group& group, std::int32_t ranks);
 /// Whether it takes an algorithm for all-gather.
 bool gathers(const Codec& codec);
 
+/// Whether what it decodes has SGD's momentum in it already, which the optimizer is not to add
+/// again.
+bool holds_momentum(const Codec& codec);
+
 /// Whether it was seen to train as well as none, to half a point of accuracy
 /// (tests/benchmarks/README.md): what may be chosen for people.
 bool is_advised(const Codec& codec);

@@ -103,6 +103,10 @@ def check_auto(folder, machine):
             assert word in text, text
         chosen.append(result_of(path)["job"]["compression"])
     assert chosen[0] == chosen[1] != "none", chosen
+    # What cannot go with the job is a candidate that is refused, not an error.
+    text = run("simulate", *JOB, "--ranks", "2", "--topology", slow, "--placement", "scattered",
+               "--machine", machine, "--compression", "auto", "--explain", "--optimizer", "lars").stdout
+    assert "holds the momentum of sgd, cannot go with lars" in text, text
     path = os.path.join(folder, "one_rank.json")
     text = run("simulate", *JOB, "--ranks", "1", "--machine", machine, "--compression", "auto",
                "--explain", "--out", path).stdout
