@@ -14,6 +14,7 @@
 #include "exec/training/replica.h"
 #include "models/base/errors.h"
 #include "models/base/units.h"
+#include "models/training/coding.h"
 #include "models/training/iteration.h"
 
 namespace lockstep::cli {
@@ -53,10 +54,7 @@ compression::Group select(const Gradients& all, const compression::Codec& codec,
   chosen.clear();
   for (const network::Layer& layer : all.network.layers)
     for (const network::Parameter& parameter : layer.parameters) {
-      const auto columns = static_cast<std::uint64_t>(parameter.shape.back());
-      const compression::Tensor tensor =
-          parameter.shape.size() > 1 ? compression::Tensor{parameter.count / columns, columns}
-                                     : compression::Tensor{1, parameter.count};
+      const compression::Tensor tensor = training::tensor_of(parameter);
       if (!is_for(codec, tensor)) continue;
       group.tensors.push_back(tensor);
       const auto first = all.values.begin() + static_cast<std::ptrdiff_t>(parameter.first);

@@ -72,7 +72,7 @@ Optimizer::Optimizer(const training::Job& job, const network::Network& network,
       runs_.push_back({.first = parameter.first,
                        .last = parameter.first + parameter.count,
                        .learnt = parameter.learnt,
-                       .decays = parameter.shape.size() > 1});
+                       .decays = parameter.is_weight()});
   std::sort(runs_.begin(), runs_.end(),
             [](const Run& a, const Run& b) { return a.first < b.first; });
   if (goes_by_norms(job.update.optimizer)) return;

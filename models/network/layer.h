@@ -62,6 +62,9 @@ struct Parameter {
   /// variance, weighted by the rank's share of the batch, and the update moves it towards that.
   bool learnt = true;
 
+  /// A matrix or more: not a bias, nor what normalises, which rules of optimizers and codecs leave
+  /// alone.
+  bool is_weight() const { return shape.size() > 1; }
   friend bool operator==(const Parameter&, const Parameter&) = default;
 };
 

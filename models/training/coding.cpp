@@ -27,12 +27,6 @@ using schedule::Verb;
 
 namespace {
 
-Tensor tensor_of(const network::Parameter& parameter) {
-  const bool is_matrix = parameter.shape.size() > 1;
-  const auto columns = static_cast<std::uint64_t>(parameter.shape.back());
-  return is_matrix ? Tensor{parameter.count / columns, columns} : Tensor{1, parameter.count};
-}
-
 void append(const network::Parameter& parameter, const Codec& codec,
             std::vector<CodedGroup>& groups) {
   auto group = std::find_if(groups.begin(), groups.end(),
@@ -47,6 +41,12 @@ void append(const network::Parameter& parameter, const Codec& codec,
 }
 
 }  // namespace
+
+Tensor tensor_of(const network::Parameter& parameter) {
+  const auto columns = static_cast<std::uint64_t>(parameter.shape.back());
+  return parameter.is_weight() ? Tensor{parameter.count / columns, columns}
+                               : Tensor{1, parameter.count};
+}
 
 std::vector<CodedGroup> coded_groups(const Job& job, const network::Network& network,
                                      const Bucket& bucket) {

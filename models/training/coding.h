@@ -23,6 +23,9 @@ struct CodedGroup {
   std::vector<schedule::Slice> elements;
 };
 
+/// As codecs see it.
+compression::Tensor tensor_of(const network::Parameter& parameter);
+
 /// A bucket's gradients by the codecs of the job's rules; none if all of it is reduced in place.
 /// What a codec is not for, such as biases, goes by itself if something else is encoded.
 std::vector<CodedGroup> coded_groups(const Job& job, const network::Network& network,
