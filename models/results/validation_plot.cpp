@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 #include <cmath>
-#include <cstdarg>
-#include <cstdio>
 
+#include "models/base/svg.h"
 #include "models/results/validation.h"
 
 namespace lockstep::results {
@@ -14,24 +13,6 @@ constexpr double kLabels = 330;  // pixels
 constexpr double kPlot = 420;
 constexpr double kLine = 16;
 constexpr double kTop = 44;
-
-std::string formatted(const char* format, ...) __attribute__((format(printf, 1, 2)));
-
-std::string formatted(const char* format, ...) {
-  char text[512];
-  va_list values;
-  va_start(values, format);
-  std::vsnprintf(text, sizeof text, format, values);
-  va_end(values);
-  return text;
-}
-
-std::string escaped(const std::string& text) {
-  std::string safe;
-  for (const char c : text)
-    safe += c == '<' ? "&lt;" : c == '&' ? "&amp;" : std::string(1, c);
-  return safe;
-}
 
 /// How far to either side of the prediction the plot reaches: all of it, in steps of 10 %.
 double reach_of(const Validation& validation) {
