@@ -1,36 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // Iterations with every codec in both worlds: the same steps, the same bytes, and the same
 // gradients to the bit on all ranks.
-#include <algorithm>
 #include <catch2/catch.hpp>
 #include <mutex>
-#include <tuple>
 
 #include "exec/runner/executor.h"
 #include "exec/training/coder.h"
 #include "models/base/random.h"
-#include "models/schedule/facts.h"
 #include "models/training/iteration.h"
-#include "sim/runner/simulation.h"
 #include "tests/exec/ranks_in_threads.h"
+#include "tests/parity/same_deeds.h"
 
 namespace lockstep {
 namespace {
 
 using compression::Method;
 using results::TraceSpan;
-
-using Deed =
-    std::tuple<Rank, int, std::uint32_t, std::uint32_t, std::int32_t, std::uint64_t, std::int32_t>;
-
-std::vector<Deed> deeds(const std::vector<TraceSpan>& spans) {
-  std::vector<Deed> all;
-  for (const TraceSpan& span : spans)
-    all.emplace_back(span.rank, static_cast<int>(span.lane), span.fragment, span.step,
-                     span.iteration, span.bytes, span.peer);
-  std::sort(all.begin(), all.end());
-  return all;
-}
 
 /// Backward writes numbers that follow from rank and iteration; codes are real.
 class CodingWorker final : public exec::Worker {
@@ -115,60 +100,18 @@ Executed execute(const training::Job& job, const training::Iteration& iteration)
   return executed;
 }
 
-cost::Machine a_machine() {
-  cost::Machine machine;
-  machine.cores = 4;
-  machine.flops_per_core = 1e11;
-  machine.memory_bytes_per_second = 2e10;
-  machine.core_memory_bytes_per_second = 1e10;
-  machine.loopback_bytes_per_second = 2e9;
-  machine.message = {.send_overhead_seconds = 5e-6,
-                     .receive_overhead_seconds = 5e-6,
-                     .send_core_seconds_per_byte = 3e-10,
-                     .receive_core_seconds_per_byte = 2e-10,
-                     .latency_seconds = 2e-5,
-                     .window_bytes = 1 << 20};
-  machine.combine_seconds_per_byte = 1e-10;
-  return machine;
-}
-
-sim::SimulatedRun simulate(const training::Iteration& iteration, const network::Network& network,
-                           sim::Fidelity fidelity) {
-  topology::Topology one_host;
-  one_host.name = "one_host";
-  one_host.hosts.emplace_back().name = "host";
-  const auto size = static_cast<std::size_t>(iteration.schedule.ranks);
-  const cost::Machine machine = a_machine();
-  const cost::CostModel cost(network, iteration.works, std::vector<std::int32_t>(size, 20), 1,
-                             std::vector<const cost::Machine*>(size, &machine),
-                             std::vector<double>(size, 1.0), {}, iteration.codes);
-  sim::Options options;
-  options.fidelity = fidelity;
-  options.record_spans = true;
-  options.iterations = kIterations;
-  return sim::simulate(iteration.schedule, cost, one_host, std::vector<HostId>(size, 0), options);
-}
-
 void check(const training::Job& job) {
   const network::Network network = network::load_network(job.network);
   const training::Iteration iteration = training::make_iteration(job, network);
   const Executed executed = execute(job, iteration);
   for (const std::vector<float>& gradients : executed.gradients)
     CHECK(gradients == executed.gradients[0]);
-  for (const sim::Fidelity fidelity : {sim::Fidelity::Ideal, sim::Fidelity::Flow}) {
-    const sim::SimulatedRun run = simulate(iteration, network, fidelity);
-    CHECK(deeds(run.spans) == deeds(executed.spans));
-    for (Rank rank = 0; rank < job.ranks; ++rank) {
-      const auto index = static_cast<std::size_t>(rank);
-      std::uint64_t sum = 0;
-      for (const std::uint64_t bytes : executed.bytes[index])
-        sum += bytes;
-      CHECK(run.bytes_sent[index] == sum);
-      for (const schedule::PairBytes& pair : schedule::rank_facts(iteration.schedule, rank).sent)
-        CHECK(executed.bytes[index][static_cast<std::size_t>(pair.peer)] ==
-              kIterations * pair.bytes);
-    }
-  }
+  const auto size = static_cast<std::size_t>(job.ranks);
+  const cost::Machine machine = parity::a_machine();
+  const cost::CostModel cost(network, iteration.works, std::vector<std::int32_t>(size, 20), 1,
+                             std::vector<const cost::Machine*>(size, &machine),
+                             std::vector<double>(size, 1.0), {}, iteration.codes);
+  parity::check_same_deeds(iteration.schedule, cost, executed.spans, executed.bytes, kIterations);
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <bit>
 #include <catch2/catch.hpp>
 #include <mutex>
-#include <tuple>
 
 #include "exec/runner/executor.h"
 #include "models/base/random.h"
@@ -13,10 +12,9 @@
 #include "models/msccl/from_schedule.h"
 #include "models/msccl/program_xml.h"
 #include "models/msccl/steps.h"
-#include "models/schedule/facts.h"
 #include "models/training/iteration.h"
-#include "sim/runner/simulation.h"
 #include "tests/exec/ranks_in_threads.h"
+#include "tests/parity/same_deeds.h"
 #include "tests/support/in_memory.h"
 #include "tests/support/msccl_files.h"
 #include "tests/support/operations.h"
@@ -25,18 +23,6 @@ namespace lockstep {
 namespace {
 
 using results::TraceSpan;
-
-/// What a rank did, without when: rank, lane, fragment, step, bytes, peer.
-using Deed = std::tuple<Rank, int, std::uint32_t, std::uint32_t, std::uint64_t, std::int32_t>;
-
-std::vector<Deed> deeds(const std::vector<TraceSpan>& spans) {
-  std::vector<Deed> all;
-  for (const TraceSpan& span : spans)
-    all.emplace_back(span.rank, static_cast<int>(span.lane), span.fragment, span.step, span.bytes,
-                     span.peer);
-  std::sort(all.begin(), all.end());
-  return all;
-}
 
 /// A job's work on plain arrays: Compute steps write a number that follows from rank and element.
 class PlainWorker final : public exec::Worker {
@@ -105,54 +91,6 @@ Executed execute(const schedule::Schedule& schedule, const Way& way = {}) {
   return executed;
 }
 
-cost::Machine a_machine() {
-  cost::Machine machine;
-  machine.cores = 4;
-  machine.flops_per_core = 1e11;
-  machine.memory_bytes_per_second = 2e10;
-  machine.core_memory_bytes_per_second = 1e10;
-  machine.loopback_bytes_per_second = 2e9;
-  machine.message = {.send_overhead_seconds = 5e-6,
-                     .receive_overhead_seconds = 5e-6,
-                     .send_core_seconds_per_byte = 3e-10,
-                     .receive_core_seconds_per_byte = 2e-10,
-                     .latency_seconds = 2e-5,
-                     .window_bytes = 1 << 20};
-  machine.combine_seconds_per_byte = 1e-10;
-  return machine;
-}
-
-sim::SimulatedRun simulate(const schedule::Schedule& schedule, const cost::CostModel& cost,
-                           sim::Fidelity fidelity) {
-  topology::Topology one_host;
-  one_host.name = "one_host";
-  one_host.hosts.emplace_back().name = "host";
-  const std::vector<HostId> hosts(static_cast<std::size_t>(schedule.ranks), 0);
-  sim::Options options;
-  options.fidelity = fidelity;
-  options.record_spans = true;
-  return sim::simulate(schedule, cost, one_host, hosts, options);
-}
-
-/// The simulator does what `executed` did, and moves the same bytes.
-void check_same_deeds(const schedule::Schedule& schedule, const cost::CostModel& cost,
-                      const Executed& executed) {
-  const std::vector<Deed> done = deeds(executed.spans);
-  for (const sim::Fidelity fidelity : {sim::Fidelity::Ideal, sim::Fidelity::Flow}) {
-    const sim::SimulatedRun run = simulate(schedule, cost, fidelity);
-    CHECK(deeds(run.spans) == done);
-    for (Rank rank = 0; rank < schedule.ranks; ++rank) {
-      const auto index = static_cast<std::size_t>(rank);
-      std::uint64_t sum = 0;
-      for (const std::uint64_t bytes : executed.bytes[index])
-        sum += bytes;
-      CHECK(run.bytes_sent[index] == sum);
-      for (const schedule::PairBytes& pair : schedule::rank_facts(schedule, rank).sent)
-        CHECK(executed.bytes[index][static_cast<std::size_t>(pair.peer)] == pair.bytes);
-    }
-  }
-}
-
 /// What the ranks hold is, bit for bit, what the schedule makes of plain arrays.
 void check_same_bits(const schedule::Schedule& schedule, const Executed& executed) {
   support::InMemoryRun memory(schedule, 5);
@@ -182,14 +120,14 @@ TEST_CASE("parity: every algorithm does the same in both worlds, and adds up bit
   using CountAndSegment = std::pair<std::uint64_t, std::uint64_t>;
   const auto [count, segment] =
       GENERATE(values<CountAndSegment>({{0, 0}, {3, 0}, {1001, 0}, {1001, 64}, {100'003, 65'536}}));
-  const cost::Machine machine = a_machine();
+  const cost::Machine machine = parity::a_machine();
   const std::vector<const cost::Machine*> machines(static_cast<std::size_t>(ranks), &machine);
   const cost::CostModel cost(machines, std::vector<double>(machines.size(), 1.0));
   for (const support::Case& one : support::cases_for(ranks, count, segment)) {
     INFO(one.name());
     const schedule::Schedule schedule = make_schedule(one.algorithm, one.operation);
     const Executed executed = execute(schedule);
-    check_same_deeds(schedule, cost, executed);
+    parity::check_same_deeds(schedule, cost, executed.spans, executed.bytes);
     check_same_bits(schedule, executed);
     if (one.operation.collective == collectives::Collective::ReduceScatter) continue;
     for (const std::vector<float>& result : executed.first_buffers)
@@ -207,7 +145,7 @@ TEST_CASE("parity: the same over Unix sockets and through shared memory, polling
   const std::int32_t ranks = GENERATE(2, 3, 8);
   const std::uint64_t segment = GENERATE(0, 65'536);
   CAPTURE(name_of(way.how), way.may_poll, ranks, segment);
-  const cost::Machine machine = a_machine();
+  const cost::Machine machine = parity::a_machine();
   const std::vector<const cost::Machine*> machines(static_cast<std::size_t>(ranks), &machine);
   const cost::CostModel cost(machines, std::vector<double>(machines.size(), 1.0));
   for (const support::Case& one :
@@ -217,7 +155,7 @@ TEST_CASE("parity: the same over Unix sockets and through shared memory, polling
         one.operation.collective == collectives::Collective::AllReduce ? 1 + ranks % 2 : 1;
     const schedule::Schedule schedule = make_schedule(one.algorithm, one.operation, parts);
     const Executed executed = execute(schedule, way);
-    check_same_deeds(schedule, cost, executed);
+    parity::check_same_deeds(schedule, cost, executed.spans, executed.bytes);
     check_same_bits(schedule, executed);
   }
 }
@@ -230,12 +168,12 @@ TEST_CASE("parity: a schedule from an MSCCL file runs in both worlds", "[parity]
   for (const std::string& text : {ring, support::fused_ring(4, true), support::all_pairs(5)}) {
     const schedule::Schedule schedule =
         msccl::make_schedule(msccl::parse_program(text, "test.xml"), count);
-    const cost::Machine machine = a_machine();
+    const cost::Machine machine = parity::a_machine();
     const std::vector<const cost::Machine*> machines(static_cast<std::size_t>(schedule.ranks),
                                                      &machine);
     const cost::CostModel cost(machines, std::vector<double>(machines.size(), 1.0));
     const Executed executed = execute(schedule);
-    check_same_deeds(schedule, cost, executed);
+    parity::check_same_deeds(schedule, cost, executed.spans, executed.bytes);
     check_same_bits(schedule, executed);
   }
 }
@@ -255,12 +193,13 @@ TEST_CASE("parity: a training iteration does the same in both worlds", "[parity]
   const network::Network network = network::load_network(job.network);
   const training::Iteration iteration =
       training::make_iteration(job, network, support::consecutive_groups(ranks, 2));
-  const cost::Machine machine = a_machine();
+  const cost::Machine machine = parity::a_machine();
   const auto size = static_cast<std::size_t>(ranks);
   const cost::CostModel cost(network, iteration.works, std::vector<std::int32_t>(size, 20), 1,
                              std::vector<const cost::Machine*>(size, &machine),
                              std::vector<double>(size, 1.0));
-  check_same_deeds(iteration.schedule, cost, execute(iteration.schedule));
+  const Executed executed = execute(iteration.schedule);
+  parity::check_same_deeds(iteration.schedule, cost, executed.spans, executed.bytes);
 }
 
 }  // namespace lockstep
