@@ -9,15 +9,11 @@ import subprocess
 import sys
 import tempfile
 
+from paper_machine import MACHINE
+
 LOCKSTEP = sys.argv[1]
 ALGORITHMS = ["ring", "recursive-doubling", "halving-doubling", "binomial-tree", "double-tree",
               "hierarchical", "torus", "bcube", "parameter-server"]
-MACHINE = {
-    "schema": "lockstep.machine/1", "name": "paper", "origin": "datasheet", "cores": 2,
-    "flops_per_core": "100 GFLOP/s", "memory_bandwidth": "20 GB/s", "loopback_bandwidth": "2 GB/s",
-    "combine_per_byte": "0.1 ns",
-    "message": {"send_overhead": "5 us", "receive_overhead": "5 us", "send_core_per_byte": "0.3 ns",
-                "receive_core_per_byte": "0.2 ns", "latency": "20 us", "window": "1 MiB"}}
 COLUMNS = ["size", "count", "type", "redop", "time", "algbw", "busbw", "predicted", "#wrong"]
 
 

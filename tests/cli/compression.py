@@ -10,14 +10,9 @@ import subprocess
 import sys
 import tempfile
 
+from paper_machine import MACHINE
+
 LOCKSTEP = sys.argv[1]
-MACHINE = {
-    "schema": "lockstep.machine/1", "name": "paper", "origin": "datasheet", "cores": 2,
-    "flops_per_core": "100 GFLOP/s", "memory_bandwidth": "20 GB/s",
-    "loopback_bandwidth": "2 GB/s", "combine_per_byte": "0.1 ns",
-    "message": {"send_overhead": "5 us", "receive_overhead": "5 us",
-                "send_core_per_byte": "0.3 ns", "receive_core_per_byte": "0.2 ns",
-                "latency": "20 us", "window": "1 MiB"}}
 JOB = ["--network", "lenet5", "--batch", "16", "--bucket-bytes", "50 kB"]
 
 

@@ -9,16 +9,11 @@ import subprocess
 import sys
 import tempfile
 
+from paper_machine import MACHINE
+
 LOCKSTEP = sys.argv[1]
 SCRATCH = tempfile.TemporaryDirectory()
 FOLDER = pathlib.Path(SCRATCH.name)
-DATASHEET = {
-    "schema": "lockstep.machine/1", "name": "paper", "origin": "datasheet", "cores": 2,
-    "flops_per_core": "100 GFLOP/s", "memory_bandwidth": "20 GB/s",
-    "loopback_bandwidth": "2 GB/s", "combine_per_byte": "0.1 ns",
-    "message": {"send_overhead": "5 us", "receive_overhead": "5 us",
-                "send_core_per_byte": "0.3 ns", "receive_core_per_byte": "0.2 ns",
-                "latency": "20 us", "window": "1 MiB"}}
 
 
 def run(*arguments, status=0):
@@ -69,7 +64,7 @@ result["learning"]["noise_scale"] = [48.0] * 12
 result["learning"]["curve"] = [{"iterations": 4, "accuracy": 0.5}, {"iterations": 8, "accuracy": 0.7}]
 out.write_text(json.dumps(result))
 machine = FOLDER / "machine.json"
-machine.write_text(json.dumps(DATASHEET))
+machine.write_text(json.dumps(MACHINE))
 plan_of = ["plan", "--learning", out, "--machine", machine, "--plan-ranks", "1,2",
            "--plan-batches", "16,48", "--target-accuracy"]
 text = run(*plan_of, "60%", "--out", FOLDER / "plan.json")

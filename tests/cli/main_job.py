@@ -13,14 +13,9 @@ import subprocess
 import sys
 import tempfile
 
+from paper_machine import MACHINE
+
 LOCKSTEP, REPOSITORY = sys.argv[1:3]
-DATASHEET = {
-    "schema": "lockstep.machine/1", "name": "paper", "origin": "datasheet", "cores": 2,
-    "flops_per_core": "100 GFLOP/s", "memory_bandwidth": "20 GB/s",
-    "loopback_bandwidth": "2 GB/s", "combine_per_byte": "0.1 ns",
-    "message": {"send_overhead": "5 us", "receive_overhead": "5 us",
-                "send_core_per_byte": "0.3 ns", "receive_core_per_byte": "0.2 ns",
-                "latency": "20 us", "window": "1 MiB"}}
 ALGORITHMS = ("recursive-doubling", "halving-doubling", "binomial-tree", "double-tree",
               "hierarchical", "torus", "bcube", "parameter-server")
 FAULTS = []
@@ -77,7 +72,7 @@ def same_parameters_on_any_ranks(path):
 def both_worlds_fit_the_schema(path):
     machine = path("machine.json")
     with open(machine, "w") as file:
-        json.dump(DATASHEET, file)
+        json.dump(MACHINE, file)
     job = ["--network", "lenet5", "--batch", "64", "--ranks", "2", "--iterations", "30"]
     run("simulate", *job, "--machine", machine, "--out", path("p.json"), "--trace", path("pt.json"))
     run("train", *job, "--machine", machine, "--out", path("m.json"), "--trace", path("mt.json"))

@@ -12,14 +12,9 @@ import sys
 import tempfile
 import xml.etree.ElementTree as xml
 
+from paper_machine import MACHINE
+
 LOCKSTEP, REPOSITORY = sys.argv[1:3]
-DATASHEET = {
-    "schema": "lockstep.machine/1", "name": "paper", "origin": "datasheet", "cores": 2,
-    "flops_per_core": "100 GFLOP/s", "memory_bandwidth": "20 GB/s",
-    "loopback_bandwidth": "2 GB/s", "combine_per_byte": "0.1 ns",
-    "message": {"send_overhead": "5 us", "receive_overhead": "5 us",
-                "send_core_per_byte": "0.3 ns", "receive_core_per_byte": "0.2 ns",
-                "latency": "20 us", "window": "1 MiB"}}
 KINDS = {
     "one-host": "--sockets 2 --socket-bandwidth 20GB/s",
     "star": "--hosts 5",
@@ -113,7 +108,7 @@ def main():
     with tempfile.TemporaryDirectory() as root:
         os.chdir(root)
         with open("machine.json", "w") as file:
-            json.dump(DATASHEET, file)
+            json.dump(MACHINE, file)
         check_page()
         for kind, flags in KINDS.items():
             check_kind(kind, flags)

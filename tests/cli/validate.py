@@ -16,14 +16,9 @@ import sys
 import tempfile
 import time
 
+from paper_machine import MACHINE
+
 LOCKSTEP, SOURCE = sys.argv[1:3]
-MACHINE = {
-    "schema": "lockstep.machine/1", "name": "paper", "origin": "datasheet", "cores": 2,
-    "flops_per_core": "100 GFLOP/s", "memory_bandwidth": "20 GB/s",
-    "loopback_bandwidth": "2 GB/s", "combine_per_byte": "0.1 ns",
-    "message": {"send_overhead": "5 us", "receive_overhead": "5 us",
-                "send_core_per_byte": "0.3 ns", "receive_core_per_byte": "0.2 ns",
-                "latency": "20 us", "window": "1 MiB"}}
 SUITE = {
     "schema": "lockstep.suite/1", "name": "tiny", "rounds": 2, "seconds": 0.1,
     "cases": [{"name": "here", "job": {"network": "lenet5", "batch": 16},
