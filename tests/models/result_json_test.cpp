@@ -5,13 +5,13 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
+#include <iterator>
 #include <limits>
-#include <sstream>
 
 #include "models/base/errors.h"
 #include "models/training/job_json.h"
 #include "tests/models/sample_results.h"
+#include "tests/support/temporary_folder.h"
 
 using namespace lockstep;
 using namespace lockstep::results;
@@ -42,29 +42,9 @@ IterationFigures milliseconds(std::int64_t start, std::int64_t end, std::int64_t
   return {time(start), time(end), time(compute), time(exposed), time(waiting)};
 }
 
-/// A folder that goes when the test ends.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "lockstep-XXXXXX").string();
-    REQUIRE(mkdtemp(pattern.data()) != nullptr);
-    path_ = pattern;
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  std::string operator/(const std::string& name) const { return (path_ / name).string(); }
-  std::size_t files() const {
-    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(path_), {}));
-  }
-
- private:
-  std::filesystem::path path_;
-};
-
-std::string content_of(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream content;
-  content << file.rdbuf();
-  return content.str();
+std::size_t files_in(const TemporaryFolder& folder) {
+  return static_cast<std::size_t>(
+      std::distance(std::filesystem::directory_iterator(folder.path()), {}));
 }
 
 }  // namespace
@@ -201,40 +181,41 @@ TEST_CASE("result: what is wrong in a result file is named with its place", "[re
 TEST_CASE("write_file: writes and replaces, and leaves nothing beside", "[results]") {
   const TemporaryFolder folder;
   const std::string path = folder / "r.json";
-  write_file(path, "first");
-  write_file(path, "second");
-  CHECK(content_of(path) == "second");
-  CHECK(folder.files() == 1);
+  results::write_file(path, "first");
+  results::write_file(path, "second");
+  CHECK(read_file(path) == "second");
+  CHECK(files_in(folder) == 1);
 }
 
 TEST_CASE("write_file: a link is written through, a device is not replaced", "[results]") {
   const TemporaryFolder folder;
-  write_file(folder / "r.json", "first");
+  results::write_file(folder / "r.json", "first");
   std::filesystem::create_symlink("r.json", folder / "link.json");
-  write_file(folder / "link.json", "second");
+  results::write_file(folder / "link.json", "second");
   CHECK(std::filesystem::is_symlink(folder / "link.json"));
-  CHECK(content_of(folder / "r.json") == "second");
+  CHECK(read_file(folder / "r.json") == "second");
 
-  write_file("/dev/null", "away");
+  results::write_file("/dev/null", "away");
   CHECK(std::filesystem::is_character_file("/dev/null"));
 }
 
 TEST_CASE("write_file: a missing folder and a folder for a file are errors", "[results]") {
   const TemporaryFolder folder;
   CHECK_THROWS_WITH(
-      write_file(folder / "none/r.json", "x"),
+      results::write_file(folder / "none/r.json", "x"),
       (folder / "none/r.json") + ": the folder \"" + (folder / "none") + "\" does not exist");
-  CHECK_THROWS_WITH(write_file(folder / "", "x"), (folder / "") + ": is a folder, expected a file");
-  CHECK(folder.files() == 0);
+  CHECK_THROWS_WITH(results::write_file(folder / "", "x"),
+                    (folder / "") + ": is a folder, expected a file");
+  CHECK(files_in(folder) == 0);
 }
 
 TEST_CASE("write_file: when the disk is full the error says so", "[results]") {
-  CHECK_THROWS_WITH(write_file("/dev/full", "x"),
+  CHECK_THROWS_WITH(results::write_file("/dev/full", "x"),
                     "/dev/full: cannot be written (is the disk full?)");
 }
 
 TEST_CASE("load_result: reads what write_file wrote", "[results]") {
   const TemporaryFolder folder;
-  write_file(folder / "r.json", to_json(sample_measurement()));
+  results::write_file(folder / "r.json", to_json(sample_measurement()));
   CHECK(to_json(load_result(folder / "r.json")) == to_json(sample_measurement()));
 }
