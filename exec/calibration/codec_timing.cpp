@@ -153,7 +153,7 @@ void add_codecs(cost::Machine& machine, const std::vector<compression::Codec>& c
       row.seconds = cost::fit_line(part.samples);
       row.seconds.relative_residual = cost::interpolation_residual(part.samples);
       row.memory_bytes_per_unit =
-          (encodes ? encode_effort(codec) : decode_effort(codec)).bytes_per_element;
+          (encodes ? efforts_of(codec).encode : efforts_of(codec).decode).bytes_per_element;
       row.samples = std::move(part.samples);
       machine.layers.push_back(std::move(row));
     }

@@ -290,60 +290,33 @@ std::uint64_t kept_of(const Codec& codec, std::uint64_t elements) {
   return std::clamp<std::uint64_t>(static_cast<std::uint64_t>(kept), 1, elements);
 }
 
-Effort encode_effort(const Codec& codec) {
+Efforts efforts_of(const Codec& codec) {
   switch (codec.method) {
     case Method::None:
       return {};
     case Method::Float32:
-      return {0, 8};
+      return {.encode = {0, 8}, .decode = {0, 8}};
     case Method::Float16:
     case Method::BFloat16:
-      return {1, 6};
+      return {.encode = {1, 6}, .decode = {1, 6}};
     case Method::TopKPlain:
-    case Method::SignVote:
-      return {2, 4};
-    case Method::TernGrad:
-    case Method::TernGradShared:
-      return {10, 5};
-    case Method::Qsgd:
-      return {10, 5};
+      return {.encode = {2, 4}, .decode = {0, 4}};
     case Method::TopK:
     case Method::RandomK:
-    case Method::EfSign:
-    case Method::OneBit:
-      return {4, 12};  // the residual is read and written
+      return {.encode = {4, 12}, .decode = {0, 4}};  // the residual is read and written
     case Method::Dgc:
-      return {6, 20};  // and so is the momentum
-    case Method::PowerSgd:
-      return {4 * codec.parameter + 1, 16};  // both products, of which each reads the matrix
-  }
-  return {};
-}
-
-Effort decode_effort(const Codec& codec) {
-  switch (codec.method) {
-    case Method::None:
-      return {};
-    case Method::Float32:
-      return {0, 8};
-    case Method::Float16:
-    case Method::BFloat16:
-      return {1, 6};
-    case Method::TopK:
-    case Method::TopKPlain:
-    case Method::Dgc:
-    case Method::RandomK:
-      return {0, 4};
+      return {.encode = {6, 20}, .decode = {0, 4}};  // and so is the momentum
     case Method::SignVote:
-      return {1, 4};
+      return {.encode = {2, 4}, .decode = {1, 4}};
     case Method::EfSign:
     case Method::OneBit:
+      return {.encode = {4, 12}, .decode = {2, 5}};
     case Method::Qsgd:
     case Method::TernGrad:
     case Method::TernGradShared:
-      return {2, 5};
-    case Method::PowerSgd:
-      return {2 * codec.parameter, 8};
+      return {.encode = {10, 5}, .decode = {2, 5}};
+    case Method::PowerSgd:  // encoding makes both products, of which each reads the matrix
+      return {.encode = {4 * codec.parameter + 1, 16}, .decode = {2 * codec.parameter, 8}};
   }
   return {};
 }

@@ -111,7 +111,10 @@ struct Effort {
   double flops_per_element = 0;
   double bytes_per_element = 0;  // between cache and memory
 };
-Effort encode_effort(const Codec& codec);
-Effort decode_effort(const Codec& codec);
+struct Efforts {
+  Effort encode;
+  Effort decode;
+};
+Efforts efforts_of(const Codec& codec);
 
 }  // namespace lockstep::compression

@@ -164,10 +164,10 @@ Demand CostModel::coding(Rank rank, const schedule::Step& step, bool is_first) c
   const compression::Group& group = codes_[static_cast<std::size_t>(step.target)];
   const compression::Codec& codec = group.codec;
   if (step.verb == schedule::Verb::Encode)
-    return codec_row(rank, group, is_first ? kEncode : kEncodeNext, encode_effort(codec));
-  Demand demand = codec_row(rank, group, kDecode, decode_effort(codec));
+    return codec_row(rank, group, is_first ? kEncode : kEncodeNext, efforts_of(codec).encode);
+  Demand demand = codec_row(rank, group, kDecode, efforts_of(codec).decode);
   if (step.combine != schedule::Operator::Sum) return demand;
-  const Demand another = codec_row(rank, group, kDecodeAnother, decode_effort(codec));
+  const Demand another = codec_row(rank, group, kDecodeAnother, efforts_of(codec).decode);
   const auto others = static_cast<double>(machines_.size() - 1);
   demand.seconds += others * another.seconds;
   demand.memory_bytes += others * another.memory_bytes;
