@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <limits>
+#include <map>
 
 #include "models/cost/exchange.h"
 #include "models/schedule/facts.h"
@@ -12,9 +13,18 @@ namespace lockstep::cli {
 
 namespace {
 
-/// Closed forms know neither shared links nor shared processors: what they call so many times
-/// slower than their best is not simulated.
-constexpr double kSpread = 8;
+/// What closed forms call so many times slower than their best is not simulated. They know neither
+/// shared links nor shared processors: what a rank sends to all others at once seems to take as
+/// long as one message, and on one host takes as many times as long as there are ranks.
+double spread_of(const Cluster& cluster) {
+  constexpr double kLeast = 8, kPerRankOfHost = 4;
+  std::map<HostId, double> ranks;
+  double most = 0;
+  for (const HostId host : cluster.host_of_rank)
+    most = std::max(most, ++ranks[host]);
+  return std::max(kLeast, kPerRankOfHost * most);
+}
+
 /// Simulating takes about a second per two million messages.
 constexpr double kMostMessages = 20e6;
 constexpr std::size_t kFewest = 3;  // candidates that are simulated whatever it takes
@@ -64,8 +74,8 @@ std::vector<collectives::Choice> shortlist(const collectives::Operation& operati
                                            double times) {
   std::vector<collectives::Choice> choices;
   double messages = 0;
-  for (const collectives::Choice& choice :
-       collectives::candidates(operation, segment_bytes, ideal_network(cluster), kSpread)) {
+  for (const collectives::Choice& choice : collectives::candidates(
+           operation, segment_bytes, ideal_network(cluster), spread_of(cluster))) {
     messages += times * messages_of(collectives::make_schedule(
                             choice.algorithm, collectives::with(operation, choice)));
     if (messages <= kMostMessages || choices.size() < kFewest) choices.push_back(choice);

@@ -58,15 +58,17 @@ def every_algorithm_every_way(path):
 
 
 def auto_takes_the_fastest_predicted(path):
-    text = run("bench", "allreduce", "--ranks", "3", "--sizes", "64KiB", "--machine",
-               path("machine.json"), "--explain", "--repetitions", "1", "--algorithm", "auto,all",
-               "--out", path("rows.json"))
-    check("most of it is" in text and "(auto)" in text, text)
-    rows = load(path("rows.json"))["rows"]
-    chosen = [row for row in rows if row["chosen"]]
-    check(len(rows) == 1 + len(ALGORITHMS) and len(chosen) == 1, f"{rows}")
-    least = min(row["predicted_us"] for row in rows)
-    check(0 < chosen[0]["predicted_us"] <= least, f"chosen {chosen}, least {least}")
+    # Of eight ranks on two processors the fastest looks slow to closed forms, which know no sharing.
+    for ranks, size in (("3", "64KiB"), ("8", "1MiB")):
+        text = run("bench", "allreduce", "--ranks", ranks, "--sizes", size, "--machine",
+                   path("machine.json"), "--explain", "--repetitions", "1", "--algorithm",
+                   "auto,all", "--out", path("rows.json"))
+        check("most of it is" in text and "(auto)" in text, text)
+        rows = load(path("rows.json"))["rows"]
+        chosen = [row for row in rows if row["chosen"]]
+        check(len(rows) == 1 + len(ALGORITHMS) and len(chosen) == 1, f"{rows}")
+        least = min(row["predicted_us"] for row in rows)
+        check(0 < chosen[0]["predicted_us"] <= least, f"chosen {chosen}, least {least}")
 
 
 def schedules_from_files(path):
