@@ -2,7 +2,6 @@
 #include "exec/codecs/qsgd.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "exec/codecs/bits.h"
 #include "exec/codecs/quantise.h"
@@ -24,30 +23,30 @@ class Qsgd final : public Codec {
   void encode(std::span<const float> gradients, std::int32_t iteration,
               std::span<std::byte> code) override {
     const NoiseKey key = noise_key(options_, iteration);
-    auto* norms = reinterpret_cast<float*>(code.data());
-    auto* planes = reinterpret_cast<std::uint8_t*>(norms + runs(gradients.size()));
+    auto* scales = reinterpret_cast<float*>(code.data());
+    auto* planes = reinterpret_cast<std::uint8_t*>(scales + runs(gradients.size()));
     for (std::size_t first = 0; first < gradients.size(); first += kRun) {
       const std::span<const float> run =
           gradients.subspan(first, std::min(kRun, gradients.size() - first));
-      const auto norm = static_cast<float>(std::sqrt(sum_of_squares(run)));
-      const float scale = norm > 0 ? static_cast<float>(levels_) / norm : 0;
+      const float largest = largest_magnitude(run);
+      const float scale = largest > 0 ? static_cast<float>(levels_) / largest : 0;
       quantise(run.data(), run.size(), scale, levels_, key, static_cast<std::uint32_t>(first),
                numbers_);
       pack(numbers_, run.size(), bits_, planes);
-      *norms++ = norm;
+      *scales++ = largest;
       planes += static_cast<std::size_t>(bits_) * plane_bytes(run.size());
     }
   }
 
   void decode(std::span<const std::byte> code, std::span<float> gradients, bool adds) override {
-    const auto* norms = reinterpret_cast<const float*>(code.data());
-    const auto* planes = reinterpret_cast<const std::uint8_t*>(norms + runs(gradients.size()));
+    const auto* scales = reinterpret_cast<const float*>(code.data());
+    const auto* planes = reinterpret_cast<const std::uint8_t*>(scales + runs(gradients.size()));
     for (std::size_t first = 0; first < gradients.size(); first += kRun) {
       const std::size_t count = std::min(kRun, gradients.size() - first);
       unpack(planes, count, bits_, numbers_);
-      dequantise(numbers_, count, *norms / static_cast<float>(levels_), levels_,
+      dequantise(numbers_, count, *scales / static_cast<float>(levels_), levels_,
                  gradients.data() + first, adds);
-      ++norms;
+      ++scales;
       planes += static_cast<std::size_t>(bits_) * plane_bytes(count);
     }
   }

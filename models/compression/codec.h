@@ -99,7 +99,7 @@ bool is_advised(const Codec& codec);
 /// Elements that TopK … RandomK send of `elements`: at least one, if there are any.
 std::uint64_t kept_of(const Codec& codec, std::uint64_t elements);
 
-/// Qsgd: elements that share a norm, and its levels above zero, for such a number of bits.
+/// Qsgd: elements that share a scale, and its levels above zero, for such a number of bits.
 inline constexpr std::uint64_t kQsgdRun = 512;
 inline std::int32_t qsgd_levels(std::int32_t bits) {
   return (1 << (bits - 1)) - 1;
