@@ -46,6 +46,12 @@ options::options_description bench_flags() {
       "largest message (0 = a whole chunk)");
   add("topology", options::value<std::string>()->default_value("star"),
       "star or fat-tree: of as many hosts as there are ranks, or more; or as for a job");
+  add("placement", options::value<std::string>()->default_value("packed"),
+      "ranks on hosts, as for a job: packed, scattered, or a JSON file with each rank's host");
+  add("group-by", options::value<std::string>()->default_value("host"),
+      "groups of the hierarchical algorithm, as for a job");
+  add("servers", options::value<std::string>()->default_value("0"),
+      "of the parameter server (0 = all ranks)");
   add("bandwidth", options::value<std::string>()->default_value("10 Gbit/s"),
       "of the cables of star and fat-tree");
   add("latency", options::value<std::string>()->default_value("50 us"), "of each of them");
@@ -112,7 +118,9 @@ struct Case {
   sim::Options options;
 };
 
-Case make_case(const options::variables_map& values, std::int32_t ranks) {
+Case make_case(const options::variables_map& values, const topology::Topology& topology,
+               std::span<const HostId> host_of_rank, const training::Job& job) {
+  const auto ranks = static_cast<std::int32_t>(host_of_rank.size());
   const collectives::Algorithm algorithm =
       collectives::parse_algorithm(text(values, "algorithm"), "--algorithm");
   const std::uint64_t bytes = parse_bytes(text(values, "bytes"), "--bytes");
@@ -120,8 +128,14 @@ Case make_case(const options::variables_map& values, std::int32_t ranks) {
     throw ConfigError("--bytes", "expected whole floats of 4 bytes, is " + text(values, "bytes"));
   const std::uint64_t segment = parse_bytes(text(values, "segment-bytes"), "--segment-bytes");
   Case made;
-  made.schedule = collectives::all_reduce_schedule(algorithm, ranks, bytes / kFloatBytes,
-                                                   segment / kFloatBytes);
+  collectives::Operation operation;
+  operation.ranks = ranks;
+  operation.data = {0, 0, bytes / kFloatBytes};
+  operation.segment_elements = segment / kFloatBytes;
+  if (algorithm == collectives::Algorithm::Hierarchical)
+    operation.groups = topology::group_ranks(topology, host_of_rank, job.group_by);
+  operation.servers = job.servers;
+  made.schedule = collectives::make_schedule(algorithm, operation);
   const std::string fidelity = text(values, "fidelity");
   if (fidelity != "ideal" && fidelity != "flow")
     throw ConfigError("--fidelity", "must be ideal or flow, is \"" + fidelity + "\"");
@@ -132,12 +146,9 @@ Case make_case(const options::variables_map& values, std::int32_t ranks) {
   made.options.fold = fold == "on";
   if (!values.count("contended") || ranks < 2) return made;
   // Both work on the same buffer: what becomes of the data is nobody's concern here.
-  collectives::Operation second;
-  second.ranks = ranks;
-  second.data = {0, 0, bytes / kFloatBytes};
+  collectives::Operation second = operation;
   second.scratch = {1, 0, collectives::scratch_elements(algorithm, second.data.count)};
   second.stream = collectives::streams_of(algorithm);
-  second.segment_elements = segment / kFloatBytes;
   made.schedule.fragments.push_back(
       {"in another order",
        -1,
@@ -160,10 +171,13 @@ Machines machines_of(const options::variables_map& values, const topology::Topol
 
 SimulatorRow measure(const options::variables_map& values, std::int32_t ranks, int repetitions) {
   const Clock::time_point start = Clock::now();
-  const Case made = make_case(values, ranks);
   const topology::Topology topology = make_topology(values, ranks);
+  training::Job job;  // the fields that are a job's too
+  for (const char* flag : {"placement", "group-by", "servers"})
+    set_job_flag(job, flag, text(values, flag));
   const std::vector<HostId> host_of_rank =
-      topology::place(topology, ranks, topology::Placement{}, "--topology");
+      topology::place(topology, ranks, job.placement, "--placement");
+  const Case made = make_case(values, topology, host_of_rank, job);
   const Machines machines = machines_of(values, topology);
   const cost::CostModel cost = make_cost_model(topology, host_of_rank, machines, {});
   SimulatorRow row{.algorithm = text(values, "algorithm"),

@@ -82,15 +82,15 @@ std::string key_of(std::string flag) {
   return flag;
 }
 
-void set_flag(training::Job& job, const std::string& flag, const std::string& text) {
+}  // namespace
+
+void set_job_flag(training::Job& job, const std::string& flag, const std::string& text) {
   // A word without a slash or an ending is meant as packed or scattered.
   if (flag == "placement" && text.find_first_of("/.") != std::string::npos)
     job.placement = topology::load_placement(text);
   else
     training::set_field(job, key_of(flag), text, "--" + flag);
 }
-
-}  // namespace
 
 void add_job_options(options::options_description& description) {
   auto add = description.add_options();
@@ -111,7 +111,7 @@ training::Job read_job(const options::variables_map& values) {
 
 void read_flags(const options::variables_map& values, training::Job& job) {
   for (const JobFlag& flag : kJobFlags)
-    if (values.count(flag.flag)) set_flag(job, flag.flag, values[flag.flag].as<std::string>());
+    if (values.count(flag.flag)) set_job_flag(job, flag.flag, values[flag.flag].as<std::string>());
   if (values.count("batch-per-rank")) {
     if (values.count("batch"))
       throw ConfigError("--batch-per-rank", "cannot be given together with --batch");

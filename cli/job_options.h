@@ -17,6 +17,8 @@
 namespace lockstep::cli {
 
 void add_job_options(options::options_description& description);
+/// Sets the field of a job that a flag of add_job_options() names. Throws ConfigError.
+void set_job_flag(training::Job& job, const std::string& flag, const std::string& text);
 
 /// A job with everything it names loaded, checked to fit together.
 struct ResolvedJob {

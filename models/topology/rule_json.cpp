@@ -75,6 +75,10 @@ std::optional<Rule> read_rule(const Json& json, const std::string& file, const s
   read_host(*reader, rule.host, faults);
   if (rule.shape != Shape::OneHost) read_cables(*reader, facts, rule, faults);
   if (!sized) return std::nullopt;
+  // A tier that is not there would be an input that changes nothing.
+  if (rule.shape == Shape::TwoTier && rule.sizes[2] == 1 && reader->has("uplinks"))
+    faults.add(reader->place("uplinks"),
+               "there are none with a single site: what joins the racks is \"backbone\"");
   const std::string fault = fault_of(rule);
   if (!fault.empty()) faults.add(reader->place(), fault);
   return rule;
