@@ -37,10 +37,10 @@ TEST_CASE("topology: every mistake in a file is reported with its place", "[topo
       R"({"from": "a", "to": "s", )" + kCable + R"(, {"from": "b", "to": "s", )";
   REQUIRE(error_of(with_links(good + kCable)) == "no error");
 
-  check(
-      R"({"name": "t", "generate": {"two-tier": {"racks": 2, "hosts_per_rack": 2, "uplinks": {}, )" +
-          kCable + "}}",
-      "t.json: /generate/two-tier/uplinks: there are none with a single site");
+  check(R"({"name": "t", "generate": {"two-tier": {"racks": 2, "hosts_per_rack": 2, )"
+        R"("uplinks": {}, )" +
+            kCable + "}}",
+        "t.json: /generate/two-tier/uplinks: there are none with a single site");
   check("", "t.json: is not JSON");
   check(R"({"name": "t", "hosts": [{"name": "a")", "t.json: is not JSON");
   check("[]", "t.json: must be an object, is []");
