@@ -3,6 +3,8 @@
 
 #include <sstream>
 
+#include "models/base/errors.h"
+
 namespace lockstep::cli {
 
 std::vector<compression::Codec> usual_codecs() {
@@ -18,8 +20,11 @@ std::vector<compression::Codec> codec_list(const std::vector<std::string>& names
   std::vector<compression::Codec> codecs;
   for (const std::string& list : names) {
     std::istringstream words(list);
-    for (std::string word; std::getline(words, word, ',');)
+    for (std::string word; std::getline(words, word, ',');) {
       codecs.push_back(compression::parse_codec(word, where));
+      if (codecs.back().method == compression::Method::None)
+        throw ConfigError(where, "none encodes nothing; expected a codec");
+    }
   }
   return codecs;
 }

@@ -35,7 +35,7 @@ std::unique_ptr<Codec> make_codec(const compression::Group& group, const CodecOp
       return make_random_k(group, options);
     case Method::SignVote:
     case Method::EfSign:
-      return make_sign(group, options.ranks);
+      return make_sign(group, options);
     case Method::Qsgd:
       return make_qsgd(group, options);
     case Method::TernGrad:

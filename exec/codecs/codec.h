@@ -19,7 +19,7 @@ struct CodecOptions {
   std::uint64_t group = 0;  // number of the group in the job
   Rank rank = 0;
   std::int32_t ranks = 1;
-  double momentum = 0;  // Dgc: it takes the optimizer's place in this
+  double momentum = 0;  // Dgc, EfSign: they take the optimizer's place in this
 };
 
 /// One rank's codec of one group of gradients, with what it keeps from iteration to iteration. What

@@ -2,10 +2,10 @@
 #include "exec/codecs/sign.h"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "exec/codecs/bits.h"
-#include "exec/codecs/sums.h"
 #include "models/base/errors.h"
 
 namespace lockstep::exec {
@@ -44,53 +44,87 @@ class SignVote final : public Codec {
 
 class EfSign final : public Codec {
  public:
-  explicit EfSign(const Group& group) : tensors_(group.tensors), residual_(group.elements()) {}
+  EfSign(const Group& group, double momentum)
+      : tensors_(group.tensors),
+        momentum_(static_cast<float>(momentum)),
+        kept_(2 * group.elements()) {
+    std::uint64_t widest = 0;
+    for (const Tensor& tensor : tensors_) {
+      columns_ += tensor.columns;
+      widest = std::max(widest, tensor.columns);
+    }
+    signs_.resize(kRows * widest);
+  }
 
   void encode(std::span<const float> gradients, std::int32_t, std::span<std::byte> code) override {
     auto* scales = reinterpret_cast<float*>(code.data());
-    std::uint8_t* plane = bytes_of(code.subspan(tensors_.size() * sizeof(float)));
-    float* residual = residual_.data();
+    std::uint8_t* plane = bytes_of(code.subspan(columns_ * sizeof(float)));
     const float* gradient = gradients.data();
+    float* residual = kept_.data();
+    float* velocity = residual + gradients.size();
     for (const Tensor& tensor : tensors_) {
-      const auto count = static_cast<std::size_t>(tensor.elements());
-      for (std::size_t i = 0; i < count; ++i)
-        residual[i] += gradient[i];
-      const float scale =
-          static_cast<float>(sum_of_magnitudes({residual, count}) / static_cast<double>(count));
+      const std::size_t count = tensor.elements();
+      for (std::size_t i = 0; i < count; ++i) {
+        velocity[i] = momentum_ * velocity[i] + gradient[i];
+        residual[i] += velocity[i];
+      }
+      write_scales(tensor, residual, scales);
       pack_signs(residual, count, plane);
-      for (std::size_t i = 0; i < count; ++i)
-        residual[i] -= residual[i] >= 0 ? scale : -scale;
-      *scales++ = scale;
-      plane += plane_bytes(count);
-      residual += count;
+      for (std::size_t i = 0; i < count; i += tensor.columns)
+        for (std::size_t c = 0; c < tensor.columns; ++c)
+          residual[i + c] -= residual[i + c] >= 0 ? scales[c] : -scales[c];
       gradient += count;
+      residual += count;
+      velocity += count;
+      scales += tensor.columns;
+      plane += plane_bytes(count);
     }
   }
 
   void decode(std::span<const std::byte> code, std::span<float> gradients, bool adds) override {
     const auto* scales = reinterpret_cast<const float*>(code.data());
-    const std::uint8_t* plane = bytes_of(code.subspan(tensors_.size() * sizeof(float)));
+    const std::uint8_t* plane = bytes_of(code.subspan(columns_ * sizeof(float)));
     float* into = gradients.data();
     for (const Tensor& tensor : tensors_) {
-      const auto count = static_cast<std::size_t>(tensor.elements());
-      unpack_signs(plane, count, *scales, -*scales, into, adds);
-      ++scales;
-      plane += plane_bytes(count);
-      into += count;
+      for (std::size_t row = 0; row < tensor.rows; row += kRows) {
+        const std::size_t count = std::min(kRows, tensor.rows - row) * tensor.columns;
+        unpack_signs(plane, count, 1, -1, signs_.data(), false);
+        for (std::size_t i = 0; i < count; i += tensor.columns)
+          for (std::size_t c = 0; c < tensor.columns; ++c)
+            into[i + c] = (adds ? into[i + c] : 0) + signs_[i + c] * scales[c];
+        plane += plane_bytes(count);
+        into += count;
+      }
+      scales += tensor.columns;
     }
   }
-  std::span<float> memory() override { return residual_; }
+  std::span<float> memory() override { return kept_; }
 
  private:
+  static constexpr std::size_t kRows = 32;  // are decoded together: a multiple of 8, whole bytes
+
+  /// The mean magnitudes of the tensor's columns.
+  static void write_scales(const Tensor& tensor, const float* values, float* scales) {
+    std::fill_n(scales, tensor.columns, 0.0F);
+    for (std::size_t i = 0; i < tensor.elements(); i += tensor.columns)
+      for (std::size_t c = 0; c < tensor.columns; ++c)
+        scales[c] += std::abs(values[i + c]);
+    for (std::size_t c = 0; c < tensor.columns; ++c)
+      scales[c] /= static_cast<float>(tensor.rows);
+  }
+
   std::vector<Tensor> tensors_;
-  std::vector<float> residual_;
+  std::size_t columns_ = 0;  // of all tensors
+  float momentum_;
+  std::vector<float> kept_;   // the residuals, then the velocities
+  std::vector<float> signs_;  // scratch: ±1, of kRows rows
 };
 
 }  // namespace
 
-std::unique_ptr<Codec> make_sign(const Group& group, std::int32_t ranks) {
-  if (group.codec.method == Method::SignVote) return std::make_unique<SignVote>(ranks);
-  return std::make_unique<EfSign>(group);
+std::unique_ptr<Codec> make_sign(const Group& group, const CodecOptions& options) {
+  if (group.codec.method == Method::SignVote) return std::make_unique<SignVote>(options.ranks);
+  return std::make_unique<EfSign>(group, options.momentum);
 }
 
 }  // namespace lockstep::exec

@@ -11,10 +11,11 @@ namespace lockstep::exec {
 
 /// SignVote, EfSign. The sign of 0 is +.
 /// SignVote (Bernstein et al. 2018): what the ranks end with is the sign of the sum of signs, ±1
-/// and
-/// + where it is 0: it asks for a learning rate of its own, some hundred times smaller.
-/// EfSign (Karimireddy et al. 2019): per tensor C(u) = |u|₁ / d · sign(u), u = e + g. A code is the
-/// tensors' scales, then their bits, each tensor from a new byte.
-std::unique_ptr<Codec> make_sign(const compression::Group& group, std::int32_t ranks);
+/// and + where it is 0: it asks for a learning rate of its own, some hundred times smaller.
+/// EfSign (Karimireddy et al. 2019; its momentum and its scales as Zheng et al. 2019): with
+/// m ← momentum · m + g and u = e + m, per column of a tensor, which is what goes to one output,
+/// C(u) = |u|₁ / d · sign(u), e ← u − C(u). A code is the columns' scales, then the tensors' bits,
+/// each tensor from a new byte.
+std::unique_ptr<Codec> make_sign(const compression::Group& group, const CodecOptions& options);
 
 }  // namespace lockstep::exec

@@ -62,30 +62,32 @@ std::uint64_t plane_bytes(const Group& group) {
   return bytes;
 }
 
+std::uint64_t columns_of(const Group& group) {
+  std::uint64_t columns = 0;
+  for (const Tensor& tensor : group.tensors)
+    columns += tensor.columns;
+  return columns;
+}
+
 constexpr std::uint64_t kFloat = 4;
 
 /// What one rank's code takes when it is gathered.
 std::uint64_t gathered_bytes(const Group& group) {
   const std::uint64_t elements = group.elements();
-  const std::uint64_t tensors = group.tensors.size();
   switch (group.codec.method) {
     case Method::TopK:
     case Method::TopKPlain:
     case Method::Dgc:
       return kept_of(group.codec, elements) * (kFloat + 4);  // each with its index
     case Method::EfSign:
-      return tensors * kFloat + plane_bytes(group);
+      return columns_of(group) * kFloat + plane_bytes(group);
     case Method::Qsgd:
       return (elements + kQsgdRun - 1) / kQsgdRun * kFloat +
              static_cast<std::uint64_t>(group.codec.parameter) * ((elements + 7) / 8);
     case Method::TernGrad:
-      return tensors * kFloat + 2 * plane_bytes(group);
-    case Method::OneBit: {
-      std::uint64_t columns = 0;
-      for (const Tensor& tensor : group.tensors)
-        columns += tensor.columns;
-      return 2 * columns * kFloat + plane_bytes(group);
-    }
+      return group.tensors.size() * kFloat + 2 * plane_bytes(group);
+    case Method::OneBit:
+      return 2 * columns_of(group) * kFloat + plane_bytes(group);
     case Method::None:
     case Method::Float32:
     case Method::Float16:
@@ -275,7 +277,7 @@ bool gathers(const Codec& codec) {
 }
 
 bool holds_momentum(const Codec& codec) {
-  return codec.method == Method::Dgc;
+  return codec.method == Method::Dgc || codec.method == Method::EfSign;
 }
 
 bool is_advised(const Codec& codec) {
@@ -309,6 +311,7 @@ Efforts efforts_of(const Codec& codec) {
     case Method::SignVote:
       return {.encode = {2, 4}, .decode = {1, 4}};
     case Method::EfSign:
+      return {.encode = {6, 20}, .decode = {2, 5}};
     case Method::OneBit:
       return {.encode = {4, 12}, .decode = {2, 5}};
     case Method::Qsgd:

@@ -23,7 +23,7 @@ enum class Method : std::uint8_t {
   Dgc,             // Deep Gradient Compression: top-k with momentum correction (Lin et al. 2018)
   RandomK,         // the same random ones on all ranks, EF
   SignVote,        // signs, by majority (Bernstein et al. 2018, signSGD); the sum is ±1
-  EfSign,          // mean magnitude × sign, EF (Karimireddy et al. 2019, EF-signSGD)
+  EfSign,          // mean magnitude of a column × sign, EF (Karimireddy et al. 2019)
   Qsgd,            // random rounding to a few levels (Alistarh et al. 2017)
   TernGrad,        // random rounding to −s, 0, s, with an s per tensor and rank (Wen et al. 2017)
   TernGradShared,  // the same with an s that the ranks share, so that codes can be added

@@ -7,6 +7,7 @@ same seed. Appends each run to --out at once and, run again, goes on where it wa
 
 Usage: compression_accuracy.py [--lockstep PATH] [--network lenet5] [--epochs 10] [--seeds 1,2,3]
                                [--codecs none,fp16,...] [--ranks 4] [--out FILE]
+                               [--learning-rate 0.02] [--rate-policy cosine]
 """
 import argparse
 import json
@@ -30,7 +31,8 @@ def train(arguments, codec, seed):
         out = os.path.join(folder, "measured.json")
         command = [arguments.lockstep, "train", "--network", arguments.network, "--ranks",
                    str(arguments.ranks), "--batch", "64", "--epochs", str(arguments.epochs), "--seed",
-                   str(seed), "--compression", codec, *CODECS.get(codec, [])]
+                   str(seed), "--compression", codec, "--rate-policy", arguments.rate_policy,
+                   *(CODECS.get(codec) or ["--learning-rate", str(arguments.learning_rate)])]
         print("$ " + " ".join(command), file=sys.stderr, flush=True)
         run = subprocess.run([*command, "--out", out], capture_output=True, text=True)
         if run.returncode != 0:
@@ -38,7 +40,8 @@ def train(arguments, codec, seed):
         with open(out) as file:
             result = json.load(file)
     return {"codec": codec, "seed": seed, "network": arguments.network, "epochs": arguments.epochs,
-            "ranks": arguments.ranks, "accuracy": 100 * result["learning"]["test_accuracy"],
+            "ranks": arguments.ranks, "learning_rate": arguments.learning_rate,
+            "rate_policy": arguments.rate_policy, "accuracy": 100 * result["learning"]["test_accuracy"],
             "bytes_sent_per_rank": result["summary"]["bytes_sent_per_rank"],
             "command": " ".join(command[1:])}
 
@@ -56,6 +59,8 @@ def main():
     parser.add_argument("--network", default="lenet5")
     parser.add_argument("--epochs", type=float, default=10)
     parser.add_argument("--ranks", type=int, default=4)
+    parser.add_argument("--learning-rate", type=float, default=0.02)
+    parser.add_argument("--rate-policy", default="cosine")
     parser.add_argument("--seeds", default="1,2,3")
     parser.add_argument("--codecs", default=",".join(CODECS))
     parser.add_argument("--out", help="lines of JSON, one per run")
@@ -64,7 +69,8 @@ def main():
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     runs = {}
     for run in known_runs(arguments.out):
-        if all(run[key] == getattr(arguments, key) for key in ("network", "epochs", "ranks")):
+        if all(run[key] == getattr(arguments, key) for key in
+               ("network", "epochs", "ranks", "learning_rate", "rate_policy")):
             runs[run["codec"], run["seed"]] = run
     for seed in seeds:
         for codec in codecs:

@@ -100,7 +100,7 @@ TEST_CASE("compression: bytes of codes, by hand", "[compression]") {
   CHECK(bytes("bf16") == 150);
   CHECK(bytes("top-k:0.1") == 8 * 8);         // ⌈7.5⌉ values with their indices
   CHECK(bytes("random-k:0.1") == 8 * 4);      // without
-  CHECK(bytes("ef-sign") == 2 * 4 + 10 + 2);  // scales, bits, to a multiple of four
+  CHECK(bytes("ef-sign") == 11 * 4 + 10 + 2);  // scales, bits, to a multiple of four
   CHECK(bytes("sign-vote") == 3);             // ⌈⌈75 / 8⌉ / 4⌉ of each chunk
   CHECK(bytes("one-bit") == 2 * 11 * 4 + 10 + 2);
   CHECK(bytes("qsgd:4") == 4 + 4 * 10);
