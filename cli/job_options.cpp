@@ -211,6 +211,7 @@ ResolvedJob resolve(const training::Job& job, network::Network network,
 }
 
 std::vector<std::int32_t> ResolvedJob::batch_of_rank() const {
+  if (!conditions.batches.empty()) return conditions.batches;
   std::vector<std::int32_t> batches;
   for (Rank rank = 0; rank < job.ranks; ++rank)
     batches.push_back(training::first_of_share(job.batch, job.ranks, rank + 1) -

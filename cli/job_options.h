@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/command_line.h"
+#include "models/conditions/conditions.h"
 #include "models/cost/cost_model.h"
 #include "models/network/network.h"
 #include "models/topology/topology.h"
@@ -27,6 +28,7 @@ struct ResolvedJob {
   topology::Topology topology;
   std::vector<HostId> host_of_rank;
   training::Iteration iteration;
+  conditions::Conditions conditions{};  // of a prediction
 
   std::vector<std::int32_t> batch_of_rank() const;
   std::vector<std::string> host_name_of_rank() const;

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <string>
 
+#include "cli/disturbed.h"
 #include "models/base/errors.h"
 #include "models/results/trace_json.h"
 #include "models/schedule/facts.h"
@@ -30,20 +31,25 @@ std::int32_t simulated_iterations(std::uint64_t messages) {
       std::clamp<std::uint64_t>(kMessages / std::max<std::uint64_t>(1, messages), 1, 60));
 }
 
-sim::Options simulation_options(const training::Job& job, const schedule::Schedule& schedule,
-                                double jitter, bool with_spans) {
+sim::Options simulation_options(const ResolvedJob& resolved, double measured_jitter,
+                                bool with_spans) {
+  const training::Job& job = resolved.job;
   sim::Options options;
   options.fidelity =
       job.fidelity == training::Fidelity::Ideal ? sim::Fidelity::Ideal : sim::Fidelity::Flow;
   std::uint64_t messages = 0;  // of one iteration
-  for (const schedule::PairBytes& pair : schedule::rank_facts(schedule, 0).sent)
+  for (const schedule::PairBytes& pair : schedule::rank_facts(resolved.iteration.schedule, 0).sent)
     messages += pair.messages * static_cast<std::uint64_t>(job.ranks);
   // The first iteration differs in that all ranks begin it together. Where one takes seconds to
   // simulate, its all-reduce has so many rounds that this is soon forgotten.
   constexpr std::uint64_t kManyMessages = 1'000'000;
   options.warm_up_iterations = messages < kManyMessages ? 1 : 0;
   options.iterations = simulated_iterations(messages);
-  options.compute_noise = options.fidelity == sim::Fidelity::Flow ? jitter : 0;
+  if (resolved.conditions.is_random()) options.iterations *= 5;  // what is rare has to happen too
+  options.compute_noise = options.fidelity == sim::Fidelity::Flow ? measured_jitter : 0;
+  if (resolved.conditions.compute_jitter)
+    options.compute_noise = *resolved.conditions.compute_jitter;
+  options.disturbances = disturbances_of(resolved);
   options.fold = true;
   options.record_spans = with_spans;
   options.seed = job.seed;
@@ -78,8 +84,7 @@ std::vector<results::RankFigures> rank_figures(const ResolvedJob& resolved,
 sim::SimulatedRun simulate(const ResolvedJob& resolved, const topology::Topology& topology,
                            const cost::CostModel& cost, bool with_spans) {
   return sim::simulate(resolved.iteration.schedule, cost, topology, resolved.host_of_rank,
-                       simulation_options(resolved.job, resolved.iteration.schedule,
-                                          cost.machine(0).iteration_jitter, with_spans));
+                       simulation_options(resolved, cost.machine(0).iteration_jitter, with_spans));
 }
 
 /// Simulates again with computing, with messages and with links slower by one standard deviation of
@@ -114,6 +119,24 @@ std::pair<double, double> interval(const ResolvedJob& resolved, const Machines& 
   return {interval.low, interval.high};
 }
 
+results::Explanation explanation_of(const ResolvedJob& resolved, const sim::SimulatedRun& run,
+                                    const std::vector<results::TraceSpan>& spans,
+                                    std::int32_t iteration) {
+  std::uint64_t bytes = 0;
+  for (const training::Bucket& bucket : resolved.iteration.buckets)
+    bytes += 4 * bucket.count;
+  const std::vector<std::string> works = training::work_names(resolved.iteration, resolved.network);
+  return results::explain({.schedule = resolved.iteration.schedule,
+                           .spans = spans,
+                           .iterations = run.iterations,
+                           .topology = resolved.topology,
+                           .host_of_rank = resolved.host_of_rank,
+                           .work_names = works,
+                           .seed = resolved.job.seed,
+                           .gradient_bytes = resolved.iteration.codes.empty() ? bytes : 0},
+                          iteration);
+}
+
 /// The throughput against ranks times that of one rank alone with the same batch per rank.
 void add_scaling_efficiency(results::Result& result, const results::Result& baseline) {
   const training::Job& job = result.job;
@@ -133,7 +156,8 @@ void add_scaling_efficiency(results::Result& result, const results::Result& base
 
 Prediction predict(const ResolvedJob& resolved, const Machines& machines, const Wanted& wanted) {
   const cost::CostModel cost = make_cost_model(resolved, machines);
-  const sim::SimulatedRun run = simulate(resolved, resolved.topology, cost, wanted.spans);
+  const sim::SimulatedRun run =
+      simulate(resolved, resolved.topology, cost, wanted.spans || wanted.explanation);
   const std::size_t iterations = run.iterations.front().size();
 
   Prediction prediction;
@@ -141,6 +165,7 @@ Prediction predict(const ResolvedJob& resolved, const Machines& machines, const 
   result.origin = results::Origin::Predicted;
   result.job = resolved.job;
   result.topology = resolved.topology;
+  result.conditions = resolved.conditions;
   result.machine_json = cost::to_json(cost.machine(0));
   std::vector<std::uint64_t> bytes_sent = run.bytes_sent;
   for (std::uint64_t& bytes : bytes_sent)
@@ -155,9 +180,17 @@ Prediction predict(const ResolvedJob& resolved, const Machines& machines, const 
   result.links = link_figures(resolved.topology, run, static_cast<double>(iterations),
                               result.summary.iteration_seconds.mean);
   result.ranks = rank_figures(resolved, run);
+  if (resolved.conditions.failure)
+    result.failure = after_failure(resolved, machines, cost, result.summary.iteration_seconds.mean);
   constexpr std::int32_t kTracedIterations = 4;  // as many as a real run keeps
   for (const results::TraceSpan& span : run.spans)
     if (span.iteration < kTracedIterations) prediction.spans.push_back(span);
+  if (wanted.explanation) {
+    const auto last = std::min<std::size_t>(kTracedIterations, iterations) - 1;
+    prediction.explanation =
+        explanation_of(resolved, run, prediction.spans, static_cast<std::int32_t>(last));
+    result.explanation_json = results::to_json(*prediction.explanation);
+  }
   for (const std::string& row : cost.estimated_rows())
     prediction.cautions.push_back("not measured, priced by a roofline: " + row);
   for (const std::string& row : cost.extrapolated_rows())
@@ -182,11 +215,12 @@ results::Provenance provenance(std::uint64_t seed) {
 }
 
 void write_trace(const std::string& path, const ResolvedJob& resolved,
-                 const std::vector<results::TraceSpan>& spans) {
+                 const std::vector<results::TraceSpan>& spans,
+                 const results::Explanation* explanation) {
   const std::vector<std::string> works = training::work_names(resolved.iteration, resolved.network);
   const std::vector<std::string> hosts = resolved.host_name_of_rank();
-  results::write_file(path,
-                      results::to_chrome_trace(resolved.iteration.schedule, works, hosts, spans));
+  results::write_file(path, results::to_chrome_trace(resolved.iteration.schedule, works, hosts,
+                                                     spans, explanation));
 }
 
 void add_result_options(options::options_description& description) {
@@ -242,6 +276,7 @@ void print_summary(const Result& result) {
               format_seconds(summary.wait_seconds).c_str());
   std::printf("  sent per rank         %s\n",
               format_bytes(static_cast<double>(summary.bytes_sent_per_rank)).c_str());
+  print_conditions(result);
   if (result.learning && !result.learning->loss.empty() &&
       !std::isfinite(result.learning->loss.back()))
     std::printf(

@@ -2,10 +2,12 @@
 // From a resolved job and machine files to a predicted result.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "cli/job_options.h"
+#include "models/results/explanation.h"
 #include "models/results/result.h"
 #include "models/results/trace.h"
 
@@ -13,7 +15,8 @@ namespace lockstep::cli {
 
 struct Prediction {
   results::Result result;
-  std::vector<results::TraceSpan> spans;  // when asked for
+  std::vector<results::TraceSpan> spans;            // when asked for
+  std::optional<results::Explanation> explanation;  // likewise, of the last of them
   /// What the prediction rests on that was not measured, for people.
   std::vector<std::string> cautions;
 };
@@ -21,6 +24,7 @@ struct Prediction {
 struct Wanted {
   bool spans = false;
   bool interval = false;  // takes three simulations more
+  bool explanation = false;
 };
 
 /// Simulates a few iterations and summarises them. Provenance is left to the caller.
@@ -32,7 +36,8 @@ results::Provenance provenance(std::uint64_t seed);
 
 /// Writes spans as a Chrome trace of the job.
 void write_trace(const std::string& path, const ResolvedJob& resolved,
-                 const std::vector<results::TraceSpan>& spans);
+                 const std::vector<results::TraceSpan>& spans,
+                 const results::Explanation* explanation = nullptr);
 
 /// --out, --trace, --baseline, the same for every subcommand that makes a result.
 void add_result_options(options::options_description& description);

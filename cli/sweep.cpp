@@ -122,7 +122,7 @@ class Progress {
 std::string simulate_line(const Sweep& sweep, std::uint64_t number, Sweep::Networks& networks) {
   try {
     const Sweep::Case one = sweep.at(number, networks);
-    return sweep.line(number, predict(one.resolved, one.machines).result.summary);
+    return sweep.line(number, predict(one.resolved, one.machines).result);
   } catch (const ConfigError& error) {
     return sweep.line(number, std::string(error.what()));
   }
@@ -197,7 +197,9 @@ options::options_description sweep_flags() {
       "for\n"
       "each. Started again after it was interrupted, it goes on. FILE has the job and one of "
       "grid,\n"
-      "list and random:\n"
+      "list and random,\n"
+      "and may have \"topology\" and \"conditions\" (models/conditions/README.md), whose fields "
+      "can be\nset too:\n"
       "  {\"job\": {\"network\": \"resnet50\", \"ranks\": 8, \"topology\": \"star_64_10gbit\"},\n"
       "   \"grid\": {\"job/algorithm\": [\"ring\", \"bcube\"],\n"
       "            \"topology/generate/star/bandwidth\": [\"1 Gbit/s\", \"10 Gbit/s\"],\n"

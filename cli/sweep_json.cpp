@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 
+#include "cli/disturbed.h"
 #include "models/base/errors.h"
 #include "models/base/object_json.h"
 #include "models/base/random.h"
@@ -39,11 +40,12 @@ std::vector<std::string> parts_of(const std::string& path) {
 }
 
 void check_path(const std::string& path, const std::string& place) {
-  static const std::array<std::string, 3> kFiles{"job", "topology", "machine"};
+  static const std::array<std::string, 4> kFiles{"job", "topology", "machine", "conditions"};
   const std::vector<std::string> parts = parts_of(path);
   if (std::find(kFiles.begin(), kFiles.end(), parts[0]) == kFiles.end() || parts.size() < 2) {
     const std::string meant = nearest(parts[0], kFiles.data(), kFiles.data() + kFiles.size());
-    throw ConfigError(place, "must begin with job/, topology/ or machine/, is \"" + path + "\"" +
+    throw ConfigError(place, "must begin with job/, topology/, machine/ or conditions/, is \"" +
+                                 path + "\"" +
                                  (meant.empty() ? "" : "; did you mean " + meant + "/…?"));
   }
 }
@@ -103,11 +105,14 @@ Json drawn(const Field& field, Random& random) {
   return Json(value).dump() + " " + field.unit;
 }
 
-/// As in the file of a result.
-Json json_of(const results::Summary& summary) {
+/// Adds what a file of the result would have under these keys.
+void add_figures(const results::Result& figures, Json& line) {
   results::Result result;
-  result.summary = summary;
-  return Json::parse(results::to_json(result))["summary"];
+  result.summary = figures.summary;
+  result.failure = figures.failure;
+  const Json json = Json::parse(results::to_json(result));
+  for (const char* key : {"summary", "failure"})
+    if (json.contains(key)) line[key] = json[key];
 }
 
 /// FNV-1a: tells sweeps apart, not more.
@@ -125,6 +130,7 @@ std::string hash_of(const std::string& text) {
 struct Sweep::Content {
   Json job = Json::object();
   Json topology;  // null: the job's
+  Json conditions = Json::object();
   std::string where;
   std::map<std::string, std::string> machines;
   std::vector<Field> fields;  // of a grid or a random sweep
@@ -189,7 +195,8 @@ Sweep::Sweep(const std::string& text, const std::string& where,
     : content_(std::make_unique<Content>()) {
   Content& content = *content_;
   const Json json = parse_json(text, where);
-  const ObjectReader file(json, where, "", {"job", "topology", "grid", "list", "random"});
+  const ObjectReader file(json, where, "",
+                          {"job", "topology", "conditions", "grid", "list", "random"});
   content.where = where;
   content.machines = std::move(machines);
   if (file.has("job")) content.job = file.value("job");
@@ -200,6 +207,7 @@ Sweep::Sweep(const std::string& text, const std::string& where,
       throw ConfigError(where + ": /topology", "the job names one too, \"" + job.topology + "\"");
     topology::parse_topology(content.topology.dump(), where + ": /topology");
   }
+  if (file.has("conditions")) content.conditions = file.value("conditions");
   if (file.has("grid") + file.has("list") + file.has("random") != 1)
     throw ConfigError(where, "expected one of grid, list and random");
   if (file.has("grid")) {
@@ -241,6 +249,8 @@ Sweep::Case Sweep::at(std::uint64_t number, Networks& networks) const {
   one.resolved =
       resolve(job, networks.at(job.network),
               topology::parse_topology(changed("topology", topology), where + ": topology"));
+  const std::string conditions = changed("conditions", content_->conditions);
+  set_conditions(conditions, where + ": conditions", one.resolved);
   for (const auto& [kind, machine] : content_->machines)
     one.machines[kind] = cost::parse_machine(
         kind.empty() ? changed("machine", parse_json(machine, "the machine file")) : machine,
@@ -264,10 +274,10 @@ std::string Sweep::header(std::uint64_t shard, std::uint64_t shards) const {
       .dump();
 }
 
-std::string Sweep::line(std::uint64_t number, const results::Summary& summary) const {
-  return Json{
-      {"configuration", number}, {"set", content_->changes(number)}, {"summary", json_of(summary)}}
-      .dump();
+std::string Sweep::line(std::uint64_t number, const results::Result& result) const {
+  Json line{{"configuration", number}, {"set", content_->changes(number)}};
+  add_figures(result, line);
+  return line.dump();
 }
 
 std::string Sweep::line(std::uint64_t number, const std::string& error) const {

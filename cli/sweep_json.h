@@ -20,9 +20,11 @@ namespace lockstep::cli {
 ///   "list": [{"job/ranks": 8}, {"job/ranks": 16, "topology/links/0/bandwidth": "1 Gbit/s"}],
 ///   "random": {"configurations": 1000, "seed": 1, "draw": {"job/ranks": [8, 16],
 ///              "machine/message/latency": {"low": 1, "high": 50, "unit": "us"}}}}
-/// and, if it is not to be the job's, "topology": {…}, as in a topology's file.
-/// A field is a place in the file of the job, of its topology or of the machine. The combinations
-/// are numbered: a grid's last field runs fastest, and a random one follows from seed and number.
+/// and, if it is not to be the job's, "topology": {…}, as in a topology's file; and "conditions":
+/// {…}, as in their file (models/conditions/README.md).
+/// A field is a place in the file of the job, its topology, the machine, or the conditions. The
+/// combinations are numbered: a grid's last field runs fastest, and a random one follows from seed
+/// and number.
 class Sweep {
  public:
   /// `machines` has the files' texts by kind; that of kind "" is what "machine/…" changes. Throws
@@ -48,9 +50,9 @@ class Sweep {
   /// The first line of a file of results of the configurations number with number mod shards =
   /// shard. Other sweeps and other shards have other ones.
   std::string header(std::uint64_t shard, std::uint64_t shards) const;
-  /// The line of one configuration, without its end: {"configuration", "set", "summary"}, or
-  /// "error" instead of the summary.
-  std::string line(std::uint64_t number, const results::Summary& summary) const;
+  /// The line of one configuration, without its end: {"configuration", "set", "summary"}
+  /// and, if the conditions have one, "failure"; or "error" instead of them.
+  std::string line(std::uint64_t number, const results::Result& result) const;
   std::string line(std::uint64_t number, const std::string& error) const;
 
  private:

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "models/conditions/conditions.h"
 #include "models/results/recorder.h"
 #include "models/topology/topology.h"
 #include "models/training/job.h"
@@ -84,6 +85,16 @@ struct ImageFigures {
 };
 inline constexpr std::size_t kSkippedFilesListed = 10;
 
+/// What a failure does to a job: predicted, when the conditions have one.
+struct FailureFigures {
+  std::int64_t iterations_before = 0;  // whole ones
+  /// Before the next iteration comes nearer to its end: what was done of the lost one, detection,
+  /// restart; or, if the job waits, by how much later all that follows happens.
+  double lost_seconds = 0;
+  std::optional<double> iteration_seconds_after{};  // mean; none when the job has ended
+  std::int32_t ranks_after = 0;
+};
+
 struct Provenance {
   std::string version;
   std::string host;
@@ -97,12 +108,15 @@ struct Result {
   topology::Topology topology;
   std::string machine_json;  // the machine file as used; "" where there was none
   Provenance provenance;
+  conditions::Conditions conditions;  // predicted only
   Summary summary;
+  std::optional<FailureFigures> failure;
   std::vector<BucketFigures> buckets;
   std::vector<LinkFigures> links;
   std::vector<RankFigures> ranks;
   std::optional<Learning> learning;
   std::optional<ImageFigures> images;
+  std::string explanation_json;  // of an iteration (explanation.h), if it was asked for
 };
 
 /// The summary over measured iterations: iterations[r] are rank r's, warm-up already left out.

@@ -43,6 +43,16 @@ Json json_of(const Summary& summary) {
   return json;
 }
 
+Json json_of(const FailureFigures& failure) {
+  Json json{{"iterations_before", failure.iterations_before},
+            {"lost_seconds", failure.lost_seconds},
+            {"iteration_seconds_after", nullptr},
+            {"ranks_after", failure.ranks_after}};
+  if (failure.iteration_seconds_after)
+    json["iteration_seconds_after"] = *failure.iteration_seconds_after;
+  return json;
+}
+
 Json json_of(const BucketFigures& bucket) {
   return {{"bucket", bucket.bucket}, {"bytes", bucket.bytes}, {"seconds", bucket.seconds}};
 }
@@ -107,12 +117,16 @@ std::string to_json(const Result& result) {
                         {"host", result.provenance.host},
                         {"time", result.provenance.time},
                         {"seed", result.provenance.seed}};
+  if (!result.conditions.is_empty())
+    json["conditions"] = Json::parse(conditions::to_json(result.conditions, result.topology));
   json["summary"] = json_of(result.summary);
+  if (result.failure) json["failure"] = json_of(*result.failure);
   json["buckets"] = list_of(result.buckets);
   json["links"] = list_of(result.links);
   json["ranks"] = list_of(result.ranks);
   if (result.learning) json["learning"] = json_of(*result.learning);
   if (result.images) json["images"] = json_of(*result.images);
+  if (!result.explanation_json.empty()) json["explanation"] = Json::parse(result.explanation_json);
   return to_text(json);
 }
 
@@ -158,6 +172,13 @@ Summary read_summary(const ObjectReader& reader) {
   return summary;
 }
 
+FailureFigures read_failure(const ObjectReader& reader) {
+  return {.iterations_before = reader.integer<std::int64_t>("iterations_before"),
+          .lost_seconds = amount(reader, "lost_seconds"),
+          .iteration_seconds_after = optional_amount(reader, "iteration_seconds_after", kLargest),
+          .ranks_after = reader.integer<std::int32_t>("ranks_after")};
+}
+
 RankFigures read_rank(const ObjectReader& reader) {
   RankFigures rank;
   rank.rank = reader.integer<Rank>("rank");
@@ -199,9 +220,10 @@ Result parse_result(const std::string& text, const std::string& where) {
   if (json.is_object() && json.value("schema", Json()) != kSchema)
     throw ConfigError(where,
                       "is not a result file (\"schema\" must be \"" + std::string(kSchema) + "\")");
-  const ObjectReader reader(json, where, "",
-                            {"schema", "origin", "job", "topology", "machine", "provenance",
-                             "summary", "buckets", "links", "ranks", "learning", "images"});
+  const ObjectReader reader(
+      json, where, "",
+      {"schema", "origin", "job", "topology", "machine", "provenance", "conditions", "summary",
+       "failure", "buckets", "links", "ranks", "learning", "images", "explanation"});
   Result result;
   result.origin = read_origin(reader);
   result.job = training::parse_job(text, where);
@@ -216,6 +238,13 @@ Result parse_result(const std::string& text, const std::string& where) {
       reader.object("summary", {"iteration_seconds", "images_per_second", "scaling_efficiency",
                                 "compute_seconds", "exposed_communication_seconds", "wait_seconds",
                                 "bytes_sent_per_rank", "interval_90", "iterations"}));
+  if (reader.has("conditions"))
+    result.conditions = conditions::parse_conditions(text, where, result.topology, result.job.ranks,
+                                                     result.job.batch);
+  if (reader.has("failure"))
+    result.failure =
+        read_failure(reader.object("failure", {"iterations_before", "lost_seconds",
+                                               "iteration_seconds_after", "ranks_after"}));
   read_lists(reader, result);
   if (reader.has("learning")) {
     const ObjectReader learning =
@@ -228,6 +257,7 @@ Result parse_result(const std::string& text, const std::string& where) {
         result.learning->curve.push_back(
             {point.integer<std::int32_t>("iterations"), point.number("accuracy", 0, 1)});
   }
+  if (reader.has("explanation")) result.explanation_json = to_text(reader.value("explanation"));
   if (reader.has("images"))
     result.images =
         read_images(reader.object("images", {"train", "test", "classes", "core_seconds_per_image",

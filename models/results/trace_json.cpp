@@ -226,12 +226,30 @@ void add_messages(Events& events, const std::vector<Slice>& slices) {
   }
 }
 
+/// On a process behind those of the ranks.
+void add_path(Events& events, const Explanation& explanation, Rank process, Time origin) {
+  events.add_name("process", process, 0, "critical path", process);
+  for (std::size_t i = 0; i < explanation.path.size(); ++i) {
+    const PathSegment& segment = explanation.path[i];
+    const std::int64_t start = (segment.start - origin).picoseconds / 1000;
+    const std::int64_t end = (segment.end - origin).picoseconds / 1000;
+    const bool waits = segment.kind == PathSegment::Kind::Wait;
+    const std::string name =
+        (waits ? "wait, then " : "") + explanation.names[i] + ", rank " +
+        std::to_string(segment.rank) +
+        (segment.peer >= 0 ? " → " + std::to_string(segment.peer) : std::string());
+    events.add("X", process, 0,
+               ",\"ts\":" + microseconds(start) + ",\"dur\":" + microseconds(end - start) +
+                   ",\"name\":" + quoted(name) + ",\"cat\":\"critical path\"");
+  }
+}
+
 }  // namespace
 
 std::string to_chrome_trace(const schedule::Schedule& schedule,
                             std::span<const std::string> work_names,
                             std::span<const std::string> host_of_rank,
-                            std::span<const TraceSpan> spans) {
+                            std::span<const TraceSpan> spans, const Explanation* explanation) {
   std::vector<TraceSpan> sorted(spans.begin(), spans.end());
   std::sort(sorted.begin(), sorted.end(), drawn_before);
   Time origin = Time::max();
@@ -253,6 +271,7 @@ std::string to_chrome_trace(const schedule::Schedule& schedule,
   add_names(events, slices, host_of_rank);
   add_slices(events, schedule, work_names, slices);
   add_messages(events, slices);
+  if (explanation != nullptr) add_path(events, *explanation, schedule.ranks, origin);
   return events.file();
 }
 

@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "models/results/explanation.h"
 #include "models/results/trace.h"
 
 namespace lockstep::results {
@@ -14,10 +15,12 @@ namespace lockstep::results {
 /// overlap. A span is named after what it does ("forward conv1", "send → 1", "receive ← 3") and
 /// its category is its fragment; arrows join each send with its receive. `work_names[target]` names
 /// a Compute step (training::work_names). Times are rounded to nanoseconds, counted from the
-/// earliest span. The order of `spans` does not matter: equal spans, equal text.
+/// earliest span. The order of `spans` does not matter: equal spans, equal text. A critical path is
+/// one more process.
 std::string to_chrome_trace(const schedule::Schedule& schedule,
                             std::span<const std::string> work_names,
                             std::span<const std::string> host_of_rank,
-                            std::span<const TraceSpan> spans);
+                            std::span<const TraceSpan> spans,
+                            const Explanation* explanation = nullptr);
 
 }  // namespace lockstep::results

@@ -14,6 +14,12 @@ std::uint32_t Fluid::add_resource(double capacity) {
   return static_cast<std::uint32_t>(resources_.size() - 1);
 }
 
+void Fluid::set_left(std::uint32_t resource, double share) {
+  LOCKSTEP_CHECK(share >= 0 && share <= 1, "a share of " + std::to_string(share) + " is left");
+  resources_[resource].left = std::llround(share * static_cast<double>(kFull));
+  touch(resource);
+}
+
 std::uint32_t Fluid::add_profile(double cap, double weight, std::span<const Use> uses) {
   Profile profile{cap, weight, static_cast<std::uint32_t>(profile_uses_.size()), 0};
   for (const Use& use : uses) {
@@ -97,6 +103,11 @@ std::optional<std::uint32_t> Fluid::ended(const Event& event) {
   Activity& activity = activities_[number];
   if (activity.event != event.sequence) return std::nullopt;
   if (activity.end > event.time) {  // slowed down after its event was entered
+    if (activity.rate <= 0) {       // it has another one when it moves again
+      activity.event_time = Time::max();
+      activity.event = UINT64_MAX;
+      return std::nullopt;
+    }
     activity.event_time = activity.end;
     activity.event = queue_.push(activity.end, activity.event_kind, number);
     return std::nullopt;
@@ -144,7 +155,8 @@ void Fluid::share_from(std::uint32_t first) {
       if (!resource.may_be_full()) continue;
       if (resource.visited != settling_) {
         resource.visited = settling_;
-        resource.number = solver_.add_resource(resource.capacity);
+        resource.number = solver_.add_resource(
+            resource.capacity, static_cast<double>(resource.left) / static_cast<double>(kFull));
         visit_users(resource);
       }
       solver_.add_use({resource.number, use.usage, use.alike});
@@ -176,6 +188,10 @@ void Fluid::set_rate(std::uint32_t number, double rate) {
     activity.since = now;
   }
   activity.rate = rate;
+  if (rate <= 0) {
+    activity.end = Time::max();
+    return;
+  }
   // A hair below the ceiling, as in transfer_time(); the queue refuses what would take for ever.
   const double picoseconds = std::ceil(activity.remaining / rate * 1e12 * (1 - 0x1p-48));
   constexpr auto kNever = static_cast<double>(EventQueue::kNever.picoseconds);

@@ -26,6 +26,9 @@ class Fluid {
 
   /// Numbered 0, 1, …; units per second, > 0, kUnlimited allowed.
   std::uint32_t add_resource(double capacity);
+  /// From now on activities have this share of the resource's capacity, 0 … 1; others, which are
+  /// none of the Fluid's, take the rest. With 0 the activities on it stand still.
+  void set_left(std::uint32_t resource, double share);
   /// A kind of activity, numbered 0, 1, …: it runs at `cap` at most (kUnlimited allowed), competes
   /// with `weight` > 0, and uses resources, each of them once. Where one resource stands for
   /// several that are alike, it may have a use for each.
@@ -52,18 +55,19 @@ class Fluid {
  private:
   static constexpr std::uint32_t kNone = UINT32_MAX;
   /// Loads are counted in shares of the capacity, as integers so that adding and taking away
-  /// leaves nothing behind. A load above kFull means that the resource may be full.
+  /// leaves nothing behind. A load above what is left means that the resource may be full.
   static constexpr std::int64_t kFull = std::int64_t{1} << 40;
 
   struct Resource {
     double capacity = 0;
     std::int64_t load = 0;  // if all activities on it ran as fast as they do alone
+    std::int64_t left = kFull;
     std::uint32_t first_slot = kNone;
     std::uint32_t number = 0;   // in the system being solved
     std::uint64_t visited = 0;  // the settling that saw it last
     bool touched = false;
 
-    bool may_be_full() const { return load > kFull; }
+    bool may_be_full() const { return load > left; }
   };
   struct ProfileUse {
     std::uint32_t resource = 0;

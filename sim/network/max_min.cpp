@@ -12,8 +12,8 @@ void MaxMin::clear() {
   shares_.clear();
 }
 
-std::uint32_t MaxMin::add_resource(double capacity) {
-  resources_.push_back({.inverse = 1 / capacity});
+std::uint32_t MaxMin::add_resource(double capacity, double left) {
+  resources_.push_back({.inverse = 1 / capacity, .left = static_cast<std::int64_t>(left * kWhole)});
   return static_cast<std::uint32_t>(resources_.size() - 1);
 }
 

@@ -30,15 +30,15 @@ struct Use {
 class MaxMin {
  public:
   void clear();
-  /// Numbered 0, 1, …; `capacity` > 0.
-  std::uint32_t add_resource(double capacity);
+  /// Numbered 0, 1, …; `capacity` > 0, of which the share `left` (0 … 1) is to be given away.
+  std::uint32_t add_resource(double capacity, double left = 1);
   /// Numbered 0, 1, …; `cap` may be kUnlimited; `weight` > 0 and finite.
   std::uint32_t add_activity(double cap, double weight);
   /// Of the activity added last; a usage of 0 is none.
   void add_use(const Use& use);
 
   void solve();
-  /// After solve(). kUnlimited for an activity without cap and uses.
+  /// After solve(). kUnlimited for an activity without cap and uses; 0 where nothing is left.
   double rate(std::uint32_t activity) const { return activities_[activity].rate; }
 
  private:

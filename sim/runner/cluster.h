@@ -70,6 +70,8 @@ class Cluster {
   const Terms& terms(std::uint32_t connection, schedule::Operator combine);
   std::span<const topology::Hop> route(std::uint32_t connection) const;
   Bursts& bursts() { return bursts_; }
+  /// In the Fluid, of the link that stands for this one.
+  std::uint32_t link_resource(LinkId link);
 
   /// For a Compute, Encode or Decode step of the rank on `lane`; its amount is in seconds. On the
   /// communication lane it takes turns with messages.
@@ -124,7 +126,6 @@ class Cluster {
   Terms make_terms(const Connection& connection, schedule::Operator combine);
   void add_profiles(Terms& terms, const Connection& connection, const cost::MessageDemand& demand);
   std::array<std::uint32_t, 2> add_flow(const Connection& connection);
-  std::uint32_t link_resource(LinkId link);
 
   const cost::CostModel& cost_;
   const topology::Topology& topology_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The live state of one simulation: drives every rank's Progress and gives each step its time.
-// simulation.cpp has the events and the lanes, messages.cpp the life of a message.
+// simulation.cpp has the events and the lanes, messages.cpp the life of a message,
+// disturbances.cpp what comes from outside.
 #pragma once
 
 #include <array>
@@ -9,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "models/base/random.h"
 #include "models/schedule/progress.h"
 #include "sim/engine/event_queue.h"
 #include "sim/network/fluid.h"
@@ -41,6 +43,9 @@ class Run {
     kNoticed,        // polled message: its receiver could take it
     kComputed,       // rank × kLanes + lane: the step there is over
     kComputeFlowed,  // activity of the step of rank × kLanes + lane
+    kTurned,         // traffic of others: begins or ends
+    kFails,          // outage
+    kRecovers,       // outage
     kKinds
   };
   /// A step that holds its lane until it is over: Compute and Combine.
@@ -56,6 +61,7 @@ class Run {
     double slowness = 1;  // factor on the Compute steps of this iteration
     std::uint32_t first_arrived = Channel::kNone;  // messages to be taken in, in program order
     bool has_turn = false;
+    std::int32_t outages = 0;  // while there are any it starts nothing
   };
 
   std::vector<std::uint64_t> link_bytes();
@@ -88,6 +94,13 @@ class Run {
   Time occupy_processor(Rank rank, Time duration);
   Time notice_after(Rank rank, double latency_seconds) const;
 
+  // What disturbs: see disturbances.cpp.
+  void begin_disturbances();
+  void turn_traffic(std::uint32_t number);
+  void change_outage(std::uint32_t number, bool begins);
+  void set_left(LinkId link);
+  double straggling(Rank rank, Random& random) const;
+
   void complete_send(std::uint32_t number);
   void complete_receive(std::uint32_t number);
   void complete(Rank rank, const schedule::StartedStep& step, Time since, Time sent);
@@ -117,13 +130,16 @@ class Run {
   Cluster cluster_;
   Channels channels_;
   Record record_;
-  std::deque<RankState> ranks_;          // that are simulated
-  Footprints footprints_;                // of polling ranks
-  std::vector<Time> processor_free_at_;  // of each processor, given away until then
-  std::vector<Time> processor_work_;     // in measured iterations
-  std::vector<std::uint32_t> entering_;  // messages whose flow begins at this time
-  std::vector<Rank> turns_;              // ranks for which something happened at this time
-  std::vector<Rank> taken_turns_;        // scratch
+  std::deque<RankState> ranks_;           // that are simulated
+  Footprints footprints_;                 // of polling ranks
+  std::vector<Time> processor_free_at_;   // of each processor, given away until then
+  std::vector<Time> processor_work_;      // in measured iterations
+  std::vector<std::uint32_t> entering_;   // messages whose flow begins at this time
+  std::vector<Rank> turns_;               // ranks for which something happened at this time
+  std::vector<Rank> taken_turns_;         // scratch
+  std::vector<std::uint8_t> traffic_on_;  // each of the disturbances' traffic
+  std::vector<std::uint8_t> is_out_;      // each of the disturbances' outages
+  std::vector<Random> traffic_random_;
   std::int32_t unfinished_ranks_ = 0;
   std::uint64_t messages_ = 0;
 };

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "models/base/errors.h"
-#include "models/base/random.h"
 #include "sim/runner/run.h"
 
 namespace lockstep::sim {
@@ -19,7 +18,7 @@ namespace {
 
 bool may_fold(const Options& options) {
   return options.fold && !options.record_spans && options.compute_noise <= 0 &&
-         options.starts.empty();
+         options.disturbances.is_empty() && options.starts.empty();
 }
 
 }  // namespace
@@ -57,6 +56,7 @@ Run::Run(const schedule::Schedule& schedule, const cost::CostModel& cost,
 /// what has arrived and start what they may; which may make more events of that time. When there
 /// are none left, the flows that begin at that time enter the network and all rates are settled.
 SimulatedRun Run::run() {
+  begin_disturbances();
   for (const RankState& state : ranks_) {
     const Rank number = state.progress.rank();
     draw_slowness(number);
@@ -66,7 +66,7 @@ SimulatedRun Run::run() {
       queue_.push(options_.starts[static_cast<std::size_t>(number)], kBegins,
                   static_cast<std::uint32_t>(number));
   }
-  for (;;) {
+  while (unfinished_ranks_ > 0 || options_.disturbances.is_empty()) {
     while (queue_.next_time() == now() && !queue_.empty())
       handle(queue_.pop());
     if (!turns_.empty()) {
@@ -137,6 +137,12 @@ void Run::handle(const Event& event) {
     case kComputeFlowed:
       if (const auto place = fluid_.ended(event)) over(*place);
       return;
+    case kTurned:
+      return turn_traffic(payload);
+    case kFails:
+      return change_outage(payload, true);
+    case kRecovers:
+      return change_outage(payload, false);
     case kKinds:
       break;
   }
@@ -154,6 +160,7 @@ void Run::take_turns() {
   for (const Rank number : taken_turns_) {
     RankState& state = rank(number);
     state.has_turn = false;
+    if (state.outages > 0) continue;
     while (state.first_arrived != Channel::kNone) {
       const std::uint32_t message = state.first_arrived;
       state.first_arrived = channels_.message(message).next_arrived;
@@ -195,10 +202,14 @@ void Run::pump(Rank number) {
 }
 
 void Run::draw_slowness(Rank number) {
-  if (options_.compute_noise <= 0) return;
+  if (options_.compute_noise <= 0 && options_.disturbances.stragglers.empty()) return;
   Random random(options_.seed, static_cast<std::uint64_t>(number),
                 static_cast<std::uint64_t>(record_.iteration(number)));
-  rank(number).slowness = std::max(0.0, 1 + options_.compute_noise * random.normal());
+  double& slowness = rank(number).slowness;
+  slowness = 1;
+  if (options_.compute_noise > 0)
+    slowness = std::max(0.0, 1 + options_.compute_noise * random.normal());
+  slowness *= straggling(number, random);
 }
 
 /// Returns whether the step is complete already.

@@ -24,6 +24,37 @@ namespace lockstep::sim {
 /// lanes, max-min fairly (README.md tells the rules).
 enum class Fidelity : std::uint8_t { Ideal, Flow };
 
+/// What slows a run down besides itself. Links are those of flow networks, without bursts; those
+/// that are named more than once lose the sum, at most everything.
+struct Disturbances {
+  /// The rank's computing takes `factor` times as long, in iterations that are drawn.
+  struct Straggler {
+    Rank rank = 0;
+    double factor = 1;
+    double probability = 1;
+  };
+  /// Others take that share of the link: from time to time, for times from exponential
+  /// distributions with these means, or always where `off` is 0.
+  struct Traffic {
+    LinkId link = 0;
+    double share = 0;
+    double on_seconds = 0;
+    double off_seconds = 0;
+  };
+  /// From `from` until `until` the rank starts nothing, or the link carries nothing.
+  struct Outage {
+    Rank rank = -1;
+    LinkId link = -1;
+    Time from;
+    Time until;
+  };
+  std::vector<Straggler> stragglers;
+  std::vector<Traffic> traffic;
+  std::vector<Outage> outages;
+
+  bool is_empty() const { return stragglers.empty() && traffic.empty() && outages.empty(); }
+};
+
 struct Options {
   Fidelity fidelity = Fidelity::Flow;
   std::int32_t iterations = 1;          // that are measured
@@ -33,8 +64,9 @@ struct Options {
   /// drawn from `seed` for each (rank, iteration), on all its Compute steps. 0 = none.
   double compute_noise = 0;
   std::uint64_t seed = 0;
+  Disturbances disturbances{};
   /// Simulate what is alike once (folding.h). The result is the same, bit for bit, but for
-  /// `events`. Runs with spans, noise or starts are not folded.
+  /// `events`. Runs with spans, noise, disturbances or starts are not folded.
   bool fold = false;
   /// [rank] When its first iteration begins; empty = all at once.
   std::vector<Time> starts{};
