@@ -10,6 +10,7 @@
 
 #include "cli/bench_simulate_json.h"
 #include "cli/command_line.h"
+#include "cli/cross_check.h"
 #include "cli/job_options.h"
 #include "cli/prediction.h"
 #include "models/base/errors.h"
@@ -58,6 +59,14 @@ options::options_description bench_flags() {
   add("machine", options::value<std::vector<std::string>>()->composing(),
       "[KIND=]FILE: machine file, from lockstep calibrate");
   add("fidelity", options::value<std::string>()->default_value("flow"), "ideal or flow");
+  add("cross-check",
+      "instead: the simulated time at every fidelity (ideal, flow, and packet by packet), where "
+      "they "
+      "part and which one is needed. Only the network costs time");
+  add("queue-bytes", options::value<std::string>()->default_value("128 KiB"),
+      "of packets: that wait at a switch for one link");
+  add("minimum-timeout", options::value<std::string>()->default_value("200 ms"),
+      "of packets: TCP's before it sends again what nobody acknowledges");
   add("contended",
       "two all-reduces at a time, of which one goes through the ranks in another order, and ranks "
       "that begin at different times, up to a millisecond apart");
@@ -160,6 +169,14 @@ Case make_case(const options::variables_map& values, const topology::Topology& t
   return made;
 }
 
+/// Of a job, the fields that are this command's too.
+training::Job job_of(const options::variables_map& values) {
+  training::Job job;
+  for (const char* flag : {"placement", "group-by", "servers"})
+    set_job_flag(job, flag, text(values, flag));
+  return job;
+}
+
 /// Without a file: hosts that cost nothing.
 Machines machines_of(const options::variables_map& values, const topology::Topology& topology) {
   Machines machines = read_machines(values);
@@ -169,12 +186,20 @@ Machines machines_of(const options::variables_map& values, const topology::Topol
   return machines;
 }
 
+sim::TcpOptions tcp_options(const options::variables_map& values) {
+  sim::TcpOptions tcp;
+  tcp.queue_bytes = parse_bytes(text(values, "queue-bytes"), "--queue-bytes");
+  tcp.minimum_timeout_seconds = parse_seconds(text(values, "minimum-timeout"), "--minimum-timeout");
+  if (tcp.minimum_timeout_seconds < 1e-6)
+    throw ConfigError("--minimum-timeout",
+                      "must be at least 1 us, is \"" + text(values, "minimum-timeout") + "\"");
+  return tcp;
+}
+
 SimulatorRow measure(const options::variables_map& values, std::int32_t ranks, int repetitions) {
   const Clock::time_point start = Clock::now();
   const topology::Topology topology = make_topology(values, ranks);
-  training::Job job;  // the fields that are a job's too
-  for (const char* flag : {"placement", "group-by", "servers"})
-    set_job_flag(job, flag, text(values, flag));
+  const training::Job job = job_of(values);
   const std::vector<HostId> host_of_rank =
       topology::place(topology, ranks, job.placement, "--placement");
   const Case made = make_case(values, topology, host_of_rank, job);
@@ -217,6 +242,22 @@ void print(const SimulatorRow& row) {
 
 }  // namespace
 
+void check_fidelities(const options::variables_map& values, std::int32_t ranks) {
+  const topology::Topology topology = make_topology(values, ranks);
+  const training::Job job = job_of(values);
+  const std::vector<HostId> host_of_rank =
+      topology::place(topology, ranks, job.placement, "--placement");
+  const Case made = make_case(values, topology, host_of_rank, job);
+  if (values.count("machine") || values.count("contended"))
+    throw ConfigError("--cross-check", "cannot be given together with --machine or --contended");
+  Machines machines = machines_of(values, topology);
+  for (auto& [kind, machine] : machines)
+    machine.message.window_bytes = std::uint64_t{1} << 40;  // as packets: nobody waits for a Recv
+  const cost::CostModel cost = make_cost_model(topology, host_of_rank, machines, {});
+  std::printf("%d ranks, %s\n", ranks, made.schedule.name.c_str());
+  print(cross_check(made.schedule, cost, topology, host_of_rank, tcp_options(values)));
+}
+
 int run_bench_simulate(const Arguments& arguments) {
   const options::options_description flags = bench_flags();
   const options::variables_map values = parse(flags, arguments);
@@ -226,6 +267,11 @@ int run_bench_simulate(const Arguments& arguments) {
   }
   check_outputs(values, {"out"});
   const auto repetitions = static_cast<int>(whole_number(values, "repetitions", 1, 1000));
+  if (values.count("cross-check")) {
+    for (const std::int32_t ranks : read_ranks(values))
+      check_fidelities(values, ranks);
+    return kFine;
+  }
   std::vector<SimulatorRow> rows;
   std::printf("%9s %9s %14s %12s %10s %10s %9s %10s\n", "ranks", "of them", "messages", "simulated",
               "set-up", "run", "M msg/s", "peak");
