@@ -71,7 +71,10 @@ options::options_description bench_flags() {
       "two all-reduces at a time, of which one goes through the ranks in another order, and ranks "
       "that begin at different times, up to a millisecond apart");
   add("fold", options::value<std::string>()->default_value("on"),
-      "on: simulate ranks that are alike once; off");
+      "on: simulate ranks that are alike once; off; bracket: where not all chunks are of one size, "
+      "so "
+      "that no ranks are alike, simulate all with the smaller and all with the larger one: what is "
+      "between is certain on an ideal network, an estimate where flows share");
   add("repetitions", options::value<std::string>()->default_value("1"), "of each row");
   add("out", options::value<std::string>(), "write the rows as JSON");
   return flags;
@@ -127,19 +130,24 @@ struct Case {
   sim::Options options;
 };
 
+/// Of `count` elements, about as many that all ranks' chunks are alike.
+std::uint64_t even_count(std::uint64_t count, std::int32_t ranks, bool up) {
+  const auto p = static_cast<std::uint64_t>(ranks);
+  return (count + (up ? p - 1 : 0)) / p * p;
+}
+
+/// An all-reduce of `count` elements.
 Case make_case(const options::variables_map& values, const topology::Topology& topology,
-               std::span<const HostId> host_of_rank, const training::Job& job) {
+               std::span<const HostId> host_of_rank, const training::Job& job,
+               std::uint64_t count) {
   const auto ranks = static_cast<std::int32_t>(host_of_rank.size());
   const collectives::Algorithm algorithm =
       collectives::parse_algorithm(text(values, "algorithm"), "--algorithm");
-  const std::uint64_t bytes = parse_bytes(text(values, "bytes"), "--bytes");
-  if (bytes % kFloatBytes != 0)
-    throw ConfigError("--bytes", "expected whole floats of 4 bytes, is " + text(values, "bytes"));
   const std::uint64_t segment = parse_bytes(text(values, "segment-bytes"), "--segment-bytes");
   Case made;
   collectives::Operation operation;
   operation.ranks = ranks;
-  operation.data = {0, 0, bytes / kFloatBytes};
+  operation.data = {0, 0, count};
   operation.segment_elements = segment / kFloatBytes;
   if (algorithm == collectives::Algorithm::Hierarchical)
     operation.groups = topology::group_ranks(topology, host_of_rank, job.group_by);
@@ -150,9 +158,9 @@ Case make_case(const options::variables_map& values, const topology::Topology& t
     throw ConfigError("--fidelity", "must be ideal or flow, is \"" + fidelity + "\"");
   made.options.fidelity = fidelity == "ideal" ? sim::Fidelity::Ideal : sim::Fidelity::Flow;
   const std::string fold = text(values, "fold");
-  if (fold != "on" && fold != "off")
-    throw ConfigError("--fold", "must be on or off, is \"" + fold + "\"");
-  made.options.fold = fold == "on";
+  if (fold != "on" && fold != "off" && fold != "bracket")
+    throw ConfigError("--fold", "must be on, off or bracket, is \"" + fold + "\"");
+  made.options.fold = fold != "off";
   if (!values.count("contended") || ranks < 2) return made;
   // Both work on the same buffer: what becomes of the data is nobody's concern here.
   collectives::Operation second = operation;
@@ -196,13 +204,30 @@ sim::TcpOptions tcp_options(const options::variables_map& values) {
   return tcp;
 }
 
+std::uint64_t elements(const options::variables_map& values) {
+  const std::uint64_t bytes = parse_bytes(text(values, "bytes"), "--bytes");
+  if (bytes % kFloatBytes != 0)
+    throw ConfigError("--bytes", "expected whole floats of 4 bytes, is " + text(values, "bytes"));
+  return bytes / kFloatBytes;
+}
+
+double end_of(const sim::SimulatedRun& run) {
+  Time last;
+  for (const auto& iterations : run.iterations)
+    last = std::max(last, iterations.back().end);
+  return last.seconds();
+}
+
 SimulatorRow measure(const options::variables_map& values, std::int32_t ranks, int repetitions) {
   const Clock::time_point start = Clock::now();
   const topology::Topology topology = make_topology(values, ranks);
   const training::Job job = job_of(values);
   const std::vector<HostId> host_of_rank =
       topology::place(topology, ranks, job.placement, "--placement");
-  const Case made = make_case(values, topology, host_of_rank, job);
+  const bool brackets = text(values, "fold") == "bracket";
+  const std::uint64_t count = elements(values);
+  const Case made = make_case(values, topology, host_of_rank, job,
+                              brackets ? even_count(count, ranks, true) : count);
   const Machines machines = machines_of(values, topology);
   const cost::CostModel cost = make_cost_model(topology, host_of_rank, machines, {});
   SimulatorRow row{.algorithm = text(values, "algorithm"),
@@ -219,10 +244,13 @@ SimulatorRow measure(const options::variables_map& values, std::int32_t ranks, i
     row.messages = run.messages;
     row.events = run.events;
     row.simulated_ranks = run.simulated_ranks;
-    Time last;
-    for (const auto& iterations : run.iterations)
-      last = std::max(last, iterations.back().end);
-    row.simulated_seconds = last.seconds();
+    row.simulated_seconds = end_of(run);
+  }
+  if (brackets) {
+    const Case smaller =
+        make_case(values, topology, host_of_rank, job, even_count(count, ranks, false));
+    row.least_seconds =
+        end_of(sim::simulate(smaller.schedule, cost, topology, host_of_rank, smaller.options));
   }
   row.whole_seconds = seconds_since(start);
   rusage usage{};
@@ -237,6 +265,9 @@ void print(const SimulatorRow& row) {
       static_cast<unsigned long long>(row.messages), format_seconds(row.simulated_seconds).c_str(),
       format_seconds(row.setup_seconds).c_str(), format_seconds(row.median_run_seconds()).c_str(),
       row.messages_per_second() / 1e6, format_bytes(static_cast<double>(row.peak_bytes)).c_str());
+  if (row.least_seconds)
+    std::printf("%9s with the smaller chunks %.9g s, with the larger %.9g s\n", "",
+                *row.least_seconds, row.simulated_seconds);
   std::fflush(stdout);
 }
 
@@ -247,7 +278,7 @@ void check_fidelities(const options::variables_map& values, std::int32_t ranks) 
   const training::Job job = job_of(values);
   const std::vector<HostId> host_of_rank =
       topology::place(topology, ranks, job.placement, "--placement");
-  const Case made = make_case(values, topology, host_of_rank, job);
+  const Case made = make_case(values, topology, host_of_rank, job, elements(values));
   if (values.count("machine") || values.count("contended"))
     throw ConfigError("--cross-check", "cannot be given together with --machine or --contended");
   Machines machines = machines_of(values, topology);

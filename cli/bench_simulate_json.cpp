@@ -19,7 +19,7 @@ double SimulatorRow::messages_per_second() const {
 
 std::string to_json(const std::vector<SimulatorRow>& rows) {
   Json list = Json::array();
-  for (const SimulatorRow& row : rows)
+  for (const SimulatorRow& row : rows) {
     list.push_back({{"algorithm", row.algorithm},
                     {"topology", row.topology},
                     {"ranks", row.ranks},
@@ -34,6 +34,8 @@ std::string to_json(const std::vector<SimulatorRow>& rows) {
                     {"whole_seconds", row.whole_seconds},
                     {"messages_per_second", row.messages_per_second()},
                     {"peak_bytes", row.peak_bytes}});
+    if (row.least_seconds) list.back()["least_seconds"] = *row.least_seconds;
+  }
   return to_text({{"rows", list}});
 }
 

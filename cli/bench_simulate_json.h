@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ struct SimulatorRow {
   std::uint64_t events = 0;
   std::int32_t simulated_ranks = 0;  // fewer than ranks when folded
   double simulated_seconds = 0;
+  /// Of a bracket: with the smaller chunks; all else is with the larger ones.
+  std::optional<double> least_seconds{};
   double setup_seconds = 0;           // making topology, schedule and cost model
   std::vector<double> run_seconds{};  // of each repetition
   double whole_seconds = 0;           // of the command until now, all repetitions

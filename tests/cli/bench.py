@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""lockstep bench allreduce and --algorithm auto end to end.
+"""lockstep bench allreduce, bench simulate and --algorithm auto end to end.
 
 usage: bench.py LOCKSTEP"""
 import json
@@ -141,12 +141,42 @@ def wrong_flags(path):
         check(expected in run("bench", "allreduce", *flags, status=2), f"{flags}")
 
 
+def simulated(path, *flags):
+    run("bench", "simulate", "--out", path("simulated.json"), *flags)
+    return load(path("simulated.json"))["rows"]
+
+
+def ragged_chunks_lie_between(path):
+    job = ("--ranks", "48", "--bytes", "1000000", "--algorithm", "ring")
+    exact = simulated(path, *job, "--fold", "off")[0]
+    bracket = simulated(path, *job, "--fold", "bracket")[0]
+    check(bracket["simulated_ranks"] == 1, f"{bracket}")
+    check(bracket["least_seconds"] < exact["simulated_seconds"] <= bracket["simulated_seconds"],
+          f"{exact} is not within {bracket}")
+    even = simulated(path, "--ranks", "4", "--bytes", "1MiB", "--fold", "bracket")[0]
+    check(even["least_seconds"] == even["simulated_seconds"], f"{even}")
+
+
+def fidelities_are_compared(path):
+    job = ("--cross-check", "--bandwidth", "1 Gbit/s", "--latency", "25 us")
+    text = run("bench", "simulate", *job, "--ranks", "8", "--bytes", "100MiB")
+    check("ideal and flow say the same" in text and "ideal is enough" in text, text)
+    text = run("bench", "simulate", *job, "--algorithm", "parameter-server", "--servers", "1",
+               "--ranks", "24", "--bytes", "1MiB", "--queue-bytes", "64KiB")
+    check("ideal is not enough" in text and "packet is needed" in text, text)
+    text = run("bench", "simulate", *job, "--ranks", "64", "--bytes", "10GB", status=2)
+    check("flow will do it" in text, text)
+    text = run("bench", "simulate", *job, "--minimum-timeout", "0 s", status=2)
+    check("--minimum-timeout" in text, text)
+
+
 def main():
     with tempfile.TemporaryDirectory() as root:
         with open(os.path.join(root, "machine.json"), "w") as file:
             json.dump(MACHINE, file)
         for test in (every_algorithm_every_way, auto_takes_the_fastest_predicted,
-                     schedules_from_files, jobs_settle_auto, ways_learn_alike, wrong_flags):
+                     schedules_from_files, jobs_settle_auto, ways_learn_alike, wrong_flags,
+                     ragged_chunks_lie_between, fidelities_are_compared):
             test(lambda name: os.path.join(root, name))
 
 
