@@ -45,3 +45,20 @@ search msccl models/{base,schedule,collectives,msccl}/*.cpp
 rm -rf build/fuzz/jpeg
 "$lockstep" data make --out build/fuzz/jpeg --images 8 --size 40 --layout folders
 search jpeg models/base/*.cpp exec/data/jpeg.cpp -ljpeg
+
+mkdir -p build/fuzz/sweep
+echo '{"job": {"network": "lenet5"}, "grid": {"job/ranks": [1, 2], "job/batch": [8, 0]}}' \
+  >build/fuzz/sweep/grid.json
+echo '{"job": {"network": "lenet5"}, "topology": {"name": "t", "generate": {"star": {"hosts": 4,
+  "bandwidth": "1 Gbit/s", "latency": "25 us"}}}, "conditions": {"stragglers": [{"factor": 2}]},
+  "random": {"configurations": 3, "draw": {"job/ranks": {"low": 1, "high": 4},
+  "machine/message/latency": {"low": 1, "high": 50, "unit": "us"}}}}' >build/fuzz/sweep/random.json
+echo '{"job": {"network": "lenet5", "ranks": 2}, "list": [{"conditions/failure":
+  {"rank": 1, "at": "1 s", "then": "abort", "detection": "1 s"}}]}' >build/fuzz/sweep/list.json
+"$lockstep" sweep build/fuzz/sweep/grid.json --machine tests/fuzz/machine.json \
+  --out build/fuzz/sweep/results.jsonl
+search sweep models/{base,schedule,topology,conditions,network,compression,cost,collectives}/*.cpp \
+  models/{training,results}/*.cpp sim/*/*.cpp \
+  cli/{sweep_json,sweep_results_json,job_options,disturbed,prediction,command_line}.cpp \
+  "$(dirname "$lockstep")"/models/{topology/embedded_topologies,network/embedded_networks}.cpp \
+  -DLOCKSTEP_VERSION='""' -lboost_program_options
