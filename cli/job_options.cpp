@@ -43,7 +43,15 @@ constexpr JobFlag kJobFlags[] = {
      "\"dense=powersgd:2,conv*=fp16\"; auto: for each bucket what is predicted to pay, if "
      "anything"},
     {"batch-norm", "statistics per-rank, or synchronised over all ranks"},
+    {"batch-growth",
+     "FACTOR@ITERATION,…: from there on the batch is so many times what it was, the rate stays "
+     "(Smith et al. 2018), and ranks go through their shares in as many more micro-batches"},
     {"accumulate", "micro-batches in which each rank goes through its share of the batch"},
+    {"local-steps",
+     "local SGD: each rank updates by its own gradients, and parameters (running means too) are "
+     "averaged every so many iterations, by the all-reduce; momentum and moments stay with their "
+     "rank and are not averaged (1 = in every iteration; default 0: synchronous)"},
+    {"local-from", "post-local SGD: synchronous until this iteration (default 0)"},
     {"learning-rate", "the base rate, on the mean loss over the global batch"},
     {"rate-scaling", "with batch ÷ base-batch: none, linear, or sqrt"},
     {"base-batch", "the batch that the base rate was found for (default 64)"},
@@ -152,6 +160,24 @@ std::string fault_of_exchange(const training::Job& job) {
   return "";
 }
 
+namespace {
+
+std::string fault_of_local_steps(const training::Job& job) {
+  if (job.local_steps == 0) return "";
+  if (!job.compression.empty() || job.choose_compression)
+    return "averages parameters, which codecs of gradients are not for; cannot be given together "
+           "with --compression";
+  if (job.noise_scale)
+    return "has no gradients of the whole batch to compare; cannot be given together with "
+           "--noise-scale";
+  if (job.batch_norm == training::BatchNorm::Synchronised)
+    return "has iterations without communication, in which --batch-norm synchronised would add "
+           "sums of all ranks; expected --batch-norm per-rank";
+  return "";
+}
+
+}  // namespace
+
 ResolvedJob resolve(const training::Job& job) {
   return resolve(job, network::load_network(job.network), topology::load_topology(job.topology));
 }
@@ -175,6 +201,18 @@ ResolvedJob resolve(const training::Job& job, network::Network network,
     throw ConfigError("--noise-scale",
                       "is estimated from the gradients of several ranks or "
                       "micro-batches; expected --accumulate 2 or more");
+  if (const std::string fault = fault_of_local_steps(job); !fault.empty())
+    throw ConfigError("--local-steps", fault);
+  if (!job.batch_growth.empty() && job.batch_growth.front().iteration < job.rate.warm_up)
+    throw ConfigError("--batch-growth",
+                      "the batch may grow when the rate has warmed up, from "
+                      "iteration " +
+                          std::to_string(job.rate.warm_up) + " on, is " +
+                          std::to_string(job.batch_growth.front().iteration));
+  double batch = job.batch;
+  for (const training::BatchGrowth& growth : job.batch_growth)
+    if (batch *= growth.factor; batch > 1 << 24)
+      throw ConfigError("--batch-growth", "expected batches of at most 16777216 images");
   if (job.choose_algorithm)
     throw ConfigError("algorithm",
                       "expected the name of one, is \"auto\", which is settled by "

@@ -3,6 +3,7 @@
 
 #include <limits>
 
+#include "models/training/batch_growth.h"
 #include "models/training/noise_scale.h"
 
 namespace lockstep::cli {
@@ -12,14 +13,16 @@ namespace {
 using exec::RankRecord;
 
 /// Smoothed, after every iteration.
-std::vector<double> noise_scales(const std::vector<RankRecord>& records, const training::Job& job) {
+std::vector<double> noise_scales(const std::vector<RankRecord>& records, const training::Job& job,
+                                 std::int32_t iterations_done) {
   std::vector<double> scales;
   training::NoiseScale scale;
   for (std::size_t i = 0; i < records.front().whole_squares.size(); ++i) {
     double parts = 0;
     for (const RankRecord& record : records)
       parts += record.part_squares[i];
-    scale.add(training::gradient_norms(job, parts, records.front().whole_squares[i]));
+    const training::Job now = training::job_in(job, iterations_done + static_cast<std::int32_t>(i));
+    scale.add(training::gradient_norms(now, parts, records.front().whole_squares[i]));
     scales.push_back(scale.images().value_or(std::numeric_limits<double>::quiet_NaN()));
   }
   return scales;
@@ -50,17 +53,20 @@ results::Learning learning_of(const std::vector<RankRecord>& records, const trai
                               std::int32_t test_every, std::int32_t iterations_done) {
   results::Learning learning;
   learning.loss.resize(static_cast<std::size_t>(job.iterations));
+  std::vector<double> batches;
+  for (const training::Phase& phase : training::phases_of(job, iterations_done))
+    batches.insert(batches.end(), static_cast<std::size_t>(phase.iterations), phase.job.batch);
   std::int32_t tested = 0;
   std::int32_t correct = 0;
   for (const RankRecord& record : records) {
     for (std::size_t i = 0; i < record.loss_sums.size(); ++i)
-      learning.loss[i] += record.loss_sums[i] / job.batch;
+      learning.loss[i] += record.loss_sums[i] / batches[i];
     tested += record.tested;
     correct += record.correct;
   }
   if (tested > 0) learning.test_accuracy = static_cast<double>(correct) / tested;
   if (test_every > 0) learning.curve = curve_of(records, test_every, iterations_done);
-  if (job.noise_scale) learning.noise_scale = noise_scales(records, job);
+  if (job.noise_scale) learning.noise_scale = noise_scales(records, job, iterations_done);
   return learning;
 }
 

@@ -31,6 +31,10 @@ Measured measured_run(const std::string& path, double target) {
   if (result.origin != results::Origin::Measured || !result.learning || !result.images ||
       result.learning->noise_scale.empty() || result.learning->curve.empty())
     throw ConfigError(path, "expected what lockstep train --noise-scale on --test-every N wrote");
+  if (!result.job.batch_growth.empty() || result.job.local_steps > 0)
+    throw ConfigError(path,
+                      "expected a synchronous run with one batch, without --batch-growth and "
+                      "--local-steps");
   const std::optional<double> iterations = training::iterations_to(result.learning->curve, target);
   if (!iterations) {
     double best = 0;

@@ -11,50 +11,15 @@
 #include <string>
 
 #include "cli/disturbed.h"
+#include "cli/simulated_training.h"
 #include "models/base/errors.h"
 #include "models/results/trace_json.h"
-#include "models/schedule/facts.h"
-#include "sim/runner/simulation.h"
 
 namespace lockstep::cli {
 
 namespace {
 
 using results::Result;
-
-/// As many iterations as it takes for the machine's jitter to average out, or as a moment's
-/// simulating gives; of many ranks a few will do, since each iteration waits for the slowest of so
-/// many draws.
-std::int32_t simulated_iterations(std::uint64_t messages) {
-  constexpr std::uint64_t kMessages = 50'000;
-  return static_cast<std::int32_t>(
-      std::clamp<std::uint64_t>(kMessages / std::max<std::uint64_t>(1, messages), 1, 60));
-}
-
-sim::Options simulation_options(const ResolvedJob& resolved, double measured_jitter,
-                                bool with_spans) {
-  const training::Job& job = resolved.job;
-  sim::Options options;
-  options.fidelity =
-      job.fidelity == training::Fidelity::Ideal ? sim::Fidelity::Ideal : sim::Fidelity::Flow;
-  std::uint64_t messages = 0;  // of one iteration
-  for (const schedule::PairBytes& pair : schedule::rank_facts(resolved.iteration.schedule, 0).sent)
-    messages += pair.messages * static_cast<std::uint64_t>(job.ranks);
-  // The first iteration differs in that all ranks begin it together. Where one takes seconds to
-  // simulate, its all-reduce has so many rounds that this is soon forgotten.
-  constexpr std::uint64_t kManyMessages = 1'000'000;
-  options.warm_up_iterations = messages < kManyMessages ? 1 : 0;
-  options.iterations = simulated_iterations(messages);
-  if (resolved.conditions.is_random()) options.iterations *= 5;  // what is rare has to happen too
-  options.compute_noise = options.fidelity == sim::Fidelity::Flow ? measured_jitter : 0;
-  if (resolved.conditions.compute_jitter)
-    options.compute_noise = *resolved.conditions.compute_jitter;
-  options.disturbances = disturbances_of(resolved);
-  options.fold = true;
-  options.record_spans = with_spans;
-  options.seed = job.seed;
-  return options;
-}
 
 std::vector<results::LinkFigures> link_figures(const topology::Topology& topology,
                                                const sim::SimulatedRun& run, double iterations,
@@ -81,23 +46,14 @@ std::vector<results::RankFigures> rank_figures(const ResolvedJob& resolved,
   return figures;
 }
 
-sim::SimulatedRun simulate(const ResolvedJob& resolved, const topology::Topology& topology,
-                           const cost::CostModel& cost, bool with_spans) {
-  return sim::simulate(resolved.iteration.schedule, cost, topology, resolved.host_of_rank,
-                       simulation_options(resolved, cost.machine(0).iteration_jitter, with_spans));
-}
-
 /// Simulates again with computing, with messages and with links slower by one standard deviation of
 /// what is known of each: what hides behind something else moves the iteration less, or not at all.
 std::pair<double, double> interval(const ResolvedJob& resolved, const Machines& machines,
                                    const cost::CostModel& cost, double seconds) {
   constexpr double kLinkSpread = 0.02;  // rates are taken at the topology's word
   const auto change = [&](const topology::Topology& topology, const Machines& slower) {
-    const sim::SimulatedRun run =
-        simulate(resolved, topology, make_cost_model(resolved, slower), false);
-    return results::summarise(run.iterations, run.bytes_sent, resolved.job.batch)
-               .iteration_seconds.mean -
-           seconds;
+    const sim::SimulatedRun run = simulate_training(resolved, topology, slower, {});
+    return results::summarise(run.iterations, run.bytes_sent, 0).iteration_seconds.mean - seconds;
   };
   Machines computing = machines, messages = machines;
   for (auto& [kind, machine] : computing)
@@ -154,10 +110,17 @@ void add_scaling_efficiency(results::Result& result, const results::Result& base
 
 }  // namespace
 
+std::vector<results::BatchFigures> batch_figures(const training::Job& job, std::int32_t done) {
+  std::vector<results::BatchFigures> figures;
+  if (job.batch_growth.empty()) return figures;
+  for (const training::Phase& phase : training::phases_of(job, done))
+    figures.push_back({phase.first, phase.job.batch, phase.job.accumulate});
+  return figures;
+}
+
 Prediction predict(const ResolvedJob& resolved, const Machines& machines, const Wanted& wanted) {
   const cost::CostModel cost = make_cost_model(resolved, machines);
-  const sim::SimulatedRun run =
-      simulate(resolved, resolved.topology, cost, wanted.spans || wanted.explanation);
+  const sim::SimulatedRun run = simulate_training(resolved, resolved.topology, machines, wanted);
   const std::size_t iterations = run.iterations.front().size();
 
   Prediction prediction;
@@ -170,7 +133,9 @@ Prediction predict(const ResolvedJob& resolved, const Machines& machines, const 
   std::vector<std::uint64_t> bytes_sent = run.bytes_sent;
   for (std::uint64_t& bytes : bytes_sent)
     bytes /= iterations;
-  result.summary = results::summarise(run.iterations, bytes_sent, resolved.job.batch);
+  result.summary = results::summarise(run.iterations, bytes_sent,
+                                      training::mean_batch(resolved.job, wanted.iterations_done));
+  result.batches = batch_figures(resolved.job, wanted.iterations_done);
   if (wanted.interval)
     result.summary.interval_90 =
         interval(resolved, machines, cost, result.summary.iteration_seconds.mean);

@@ -10,6 +10,7 @@
 #include "models/results/explanation.h"
 #include "models/results/result.h"
 #include "models/results/trace.h"
+#include "models/training/batch_growth.h"
 
 namespace lockstep::cli {
 
@@ -25,11 +26,15 @@ struct Wanted {
   bool spans = false;
   bool interval = false;  // takes three simulations more
   bool explanation = false;
+  std::int32_t iterations_done = 0;  // of the training, before those of the job
 };
 
 /// Simulates a few iterations and summarises them. Provenance is left to the caller.
 Prediction predict(const ResolvedJob& resolved, const Machines& machines,
                    const Wanted& wanted = {});
+
+/// Of the job's iterations, which come after `done` others; none if the batch never grows.
+std::vector<results::BatchFigures> batch_figures(const training::Job& job, std::int32_t done);
 
 /// Version, this host's name, now.
 results::Provenance provenance(std::uint64_t seed);

@@ -6,24 +6,32 @@
 #include <cstdio>
 
 #include "models/base/units.h"
+#include "models/training/batch_growth.h"
 
 namespace lockstep::cli {
 
-ProgressLine::ProgressLine(const training::Job& job, double predicted_seconds)
-    : job_(job), predicted_seconds_(predicted_seconds), on_terminal_(isatty(STDERR_FILENO) == 1) {}
+ProgressLine::ProgressLine(const training::Job& job, double predicted_seconds,
+                           std::int32_t iterations_done)
+    : job_(job),
+      predicted_seconds_(predicted_seconds),
+      iterations_done_(iterations_done),
+      on_terminal_(isatty(STDERR_FILENO) == 1) {}
 
 void ProgressLine::report(Rank, const exec::IterationReport& report) {
   if (!on_terminal_) return;
   const std::lock_guard lock(mutex_);
   Sum& sum = open_[report.iteration];
   sum.loss += report.loss;
+  sum.images += report.images;
   sum.seconds += report.seconds / job_.ranks;
   sum.exposed += report.exposed_seconds / job_.ranks;
   sum.part_squares += report.part_squares;
   sum.whole_square = report.whole_square;
   if (++sum.ranks < job_.ranks) return;
   if (job_.noise_scale)
-    noise_scale_.add(training::gradient_norms(job_, sum.part_squares, sum.whole_square));
+    noise_scale_.add(
+        training::gradient_norms(training::job_in(job_, iterations_done_ + report.iteration),
+                                 sum.part_squares, sum.whole_square));
   print(report.iteration, sum);
   open_.erase(report.iteration);
 }
@@ -39,8 +47,8 @@ void ProgressLine::print(std::int32_t iteration, const Sum& sum) {
   since_print_ = 0;
   const double left = smoothed_seconds_ * (job_.iterations - iteration - 1);
   std::fprintf(stderr, "\r\033[Kiteration %d/%d  loss %.4f  %.0f images/s  %s/iteration",
-               iteration + 1, job_.iterations, sum.loss / job_.batch,
-               job_.batch / smoothed_seconds_, format_seconds(smoothed_seconds_).c_str());
+               iteration + 1, job_.iterations, sum.loss / sum.images,
+               sum.images / smoothed_seconds_, format_seconds(smoothed_seconds_).c_str());
   if (predicted_seconds_ > 0)
     std::fprintf(stderr, " (predicted %s)", format_seconds(predicted_seconds_).c_str());
   if (const std::optional<double> images = noise_scale_.images())

@@ -17,8 +17,9 @@ namespace lockstep::cli {
 /// iteration, loss, images/s, share of time in communication, time left.
 class ProgressLine {
  public:
-  /// `predicted_seconds`: of an iteration, to be shown beside; 0 = none.
-  ProgressLine(const training::Job& job, double predicted_seconds);
+  /// `predicted_seconds`: of an iteration, to be shown beside; 0 = none. The job's iterations come
+  /// after `iterations_done` others.
+  ProgressLine(const training::Job& job, double predicted_seconds, std::int32_t iterations_done);
   void report(Rank rank, const exec::IterationReport& report);
   /// Clears the line.
   void finish();
@@ -26,6 +27,7 @@ class ProgressLine {
  private:
   struct Sum {
     std::int32_t ranks = 0;
+    std::int32_t images = 0;
     double loss = 0;
     double seconds = 0;
     double exposed = 0;
@@ -36,6 +38,7 @@ class ProgressLine {
 
   training::Job job_;
   double predicted_seconds_;
+  std::int32_t iterations_done_;
   bool on_terminal_;
   std::mutex mutex_;
   std::map<std::int32_t, Sum> open_;  // iterations that not all ranks have reported yet

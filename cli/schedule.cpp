@@ -54,11 +54,12 @@ NamedSchedule read_one(const options::variables_map& values) {
   return read_schedule(values, files.empty() ? std::nullopt : std::optional(files[0]));
 }
 
-/// What is wrong with a schedule; of several contracts, the first that does not hold.
+/// What is wrong with a schedule; of several claims, the first that does not hold.
 std::vector<Violation> violations_of(const NamedSchedule& named) {
-  std::vector<Violation> violations = schedule::verify(named.schedule, named.contract);
-  for (const schedule::Contract& other : named.others)
-    if (violations.empty()) violations = schedule::verify(named.schedule, other);
+  if (named.claims.empty()) return schedule::verify(named.schedule, named.contract);
+  std::vector<Violation> violations;
+  for (const training::Iteration::Claim& claim : named.claims)
+    if (violations.empty()) violations = schedule::verify(claim.schedule, claim.contract);
   return violations;
 }
 

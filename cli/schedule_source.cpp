@@ -132,9 +132,8 @@ NamedSchedule of_job(const options::variables_map& values) {
   const ResolvedJob resolved = resolve(training::load_job(values["job"].as<std::string>()));
   NamedSchedule named;
   named.schedule = resolved.iteration.schedule;
-  named.others = resolved.iteration.contracts();
-  named.contract = named.others.front();
-  named.others.erase(named.others.begin());
+  named.claims = resolved.iteration.claims();
+  named.contract = named.claims.front().contract;
   return named;
 }
 

@@ -11,6 +11,7 @@
 #include "models/msccl/program.h"
 #include "models/schedule/schedule.h"
 #include "models/schedule/verify.h"
+#include "models/training/iteration.h"
 
 namespace lockstep::cli {
 
@@ -19,8 +20,8 @@ void add_schedule_options(options::options_description& description);
 
 struct NamedSchedule {
   schedule::Schedule schedule;
-  schedule::Contract contract;             // what it is to achieve
-  std::vector<schedule::Contract> others;  // and besides, in other buffers
+  schedule::Contract contract;                     // what it is to achieve
+  std::vector<training::Iteration::Claim> claims;  // of a job, instead: all there is to prove
   // Where it comes from: an algorithm on an operation, or an MSCCL file; neither = our JSON form.
   std::optional<collectives::Algorithm> algorithm;
   collectives::Operation operation;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // lockstep train: trains for real, with local ranks or as one rank of a job over several machines.
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
 #include <iostream>
+#include <optional>
 #include <sstream>
 #include <utility>
 
@@ -15,6 +15,7 @@
 #include "cli/training_run.h"
 #include "exec/training/checkpoint.h"
 #include "models/base/errors.h"
+#include "models/training/batch_growth.h"
 #include "models/training/job_json.h"
 
 namespace lockstep::cli {
@@ -33,6 +34,8 @@ options::options_description train_flags() {
       "instead of --iterations: passes over the images (default 1)");
   add("warm-up-epochs", options::value<std::string>(), "instead of --warm-up");
   add("rate-drop-epochs", options::value<std::string>(), "instead of --rate-drops (\"15,25\")");
+  add("batch-growth-epochs", options::value<std::string>(),
+      "instead of --batch-growth: FACTOR@EPOCH (\"2@10,2@20\")");
   add("replica-check", options::value<std::string>(),
       "compare all ranks' parameters every so many iterations (default 50, 0 = never)");
   add("test-every", options::value<std::string>(),
@@ -81,54 +84,81 @@ void fit_to_images(training::Job& job, const exec::Dataset& data, std::int32_t c
   check(job.pixel_std, "--pixel-std");
 }
 
-/// Epochs as iterations, of at most 10⁹.
-std::int32_t iterations_of(double epochs, std::int32_t per_epoch) {
-  return static_cast<std::int32_t>(std::lround(std::min(epochs * per_epoch, 1e9)));
+/// The text of `by_epochs`, if it is given, which then takes the place of `flag`.
+std::optional<std::string> text_by_epochs(const options::variables_map& values,
+                                          const std::string& flag, const std::string& by_epochs) {
+  if (!values.count(by_epochs)) return std::nullopt;
+  if (values.count(flag))
+    throw ConfigError("--" + by_epochs, "cannot be given together with --" + flag);
+  return values[by_epochs].as<std::string>();
 }
 
 /// Sets the field of `flag` from `flag`-epochs, numbers of epochs.
 void set_by_epochs(training::Job& job, const options::variables_map& values, std::string flag,
-                   const std::string& by_epochs, std::int32_t per_epoch) {
-  if (!values.count(by_epochs)) return;
-  if (values.count(flag))
-    throw ConfigError("--" + by_epochs, "cannot be given together with --" + flag);
+                   const std::string& by_epochs, std::int32_t images) {
+  const auto text = text_by_epochs(values, flag, by_epochs);
+  if (!text) return;
   std::string list;
-  std::istringstream words(values[by_epochs].as<std::string>());
+  std::istringstream words(*text);
   for (std::string word; std::getline(words, word, ',');)
-    list += (list.empty() ? "" : ",") +
-            std::to_string(iterations_of(number_of(word, by_epochs, 0, 1e6), per_epoch));
+    list += (list.empty() ? "" : ",") + std::to_string(training::iterations_of(
+                                            job, images, number_of(word, by_epochs, 0, 1e6)));
   std::replace(flag.begin(), flag.end(), '-', '_');
   training::set_field(job, flag, list, "--" + by_epochs);
 }
 
+/// One growth after the other, because each changes how many iterations an epoch has.
+void set_growth_by_epochs(training::Job& job, const options::variables_map& values,
+                          std::int32_t images) {
+  const std::string flag = "batch-growth-epochs";
+  const auto text = text_by_epochs(values, "batch-growth", flag);
+  if (!text) return;
+  std::string list;
+  std::istringstream words(*text);
+  for (std::string word; std::getline(words, word, ',');) {
+    const std::size_t at = word.find('@');
+    if (at == std::string::npos)
+      throw ConfigError("--" + flag,
+                        "must be a list of FACTOR@EPOCH, such as 2@10, is \"" + *text + "\"");
+    const double epoch = number_of(word.substr(at + 1), flag, 0, 1e6);
+    list += (list.empty() ? "" : ",") + word.substr(0, at + 1) +
+            std::to_string(training::iterations_of(job, images, epoch));
+    training::set_field(job, "batch_growth", list, "--" + flag);
+  }
+}
+
 /// What a rank would have to guess of how gradients become updates.
 void print_learning(const training::Job& job) {
-  std::printf("global batch %d over %d rank(s); %s\n", job.batch, job.ranks,
-              training::describe(job.rate, job.learning_rate, job.batch).c_str());
+  std::printf("global batch %s over %d rank(s); %s\n", training::describe_batches(job).c_str(),
+              job.ranks, training::describe(job.rate, job.learning_rate, job.batch).c_str());
   std::printf(
       "%s, momentum %g, weight decay %g; ranks' gradients are summed, which gives that of "
       "the mean loss over the global batch\n",
       training::name_of(job.update.optimizer).c_str(), job.momentum, job.update.weight_decay);
+  if (job.local_steps > 0) std::printf("%s\n", training::describe_averaging(job).c_str());
 }
 
 /// Opens the images, and settles by them what the job leaves open, and the number of iterations.
 exec::Dataset settle_by_images(training::Job& job, const options::variables_map& values) {
   const network::Network network = network::load_network(job.network);
   exec::Dataset data = exec::open_dataset(job, network.input, values.count("strict") > 0);
+  const std::int32_t images = data.train->count();
   exec::check_fits(data, network, job.batch);
+  set_growth_by_epochs(job, values, images);
+  exec::check_fits(data, network, training::largest_batch(job));
   fit_to_images(job, data, network.input.channels);
-  const std::int32_t per_epoch = data.train->count() / job.batch;
   if (values.count("epochs")) {
     if (values.count("iterations"))
       throw ConfigError("--epochs", "cannot be given together with --iterations");
-    job.iterations = std::max(1, iterations_of(number(values, "epochs", 1e-6, 1e6), per_epoch));
+    job.iterations =
+        std::max(1, training::iterations_of(job, images, number(values, "epochs", 1e-6, 1e6)));
   }
   if (job.iterations == 0) {
     if (values.count("iterations")) throw ConfigError("--iterations", "must be at least 1, is 0");
-    job.iterations = per_epoch;
+    job.iterations = training::iterations_of(job, images, 1);
   }
-  set_by_epochs(job, values, "warm-up", "warm-up-epochs", per_epoch);
-  set_by_epochs(job, values, "rate-drops", "rate-drop-epochs", per_epoch);
+  set_by_epochs(job, values, "warm-up", "warm-up-epochs", images);
+  set_by_epochs(job, values, "rate-drops", "rate-drop-epochs", images);
   if (const std::int32_t done = iterations_done(values); done > 0) {
     if (done >= job.iterations)
       throw ConfigError("--resume", "the checkpoint is after " + std::to_string(done) + " of " +
@@ -199,7 +229,8 @@ int run_as_rank(const options::variables_map& values, const exec::RankOptions& r
   ResolvedTraining own{resolve_choosing(job, machines, values.count("explain") > 0),
                        std::move(data)};
   if (!machines.empty()) {
-    const Prediction prediction = predict(own.resolved, machines);
+    const Prediction prediction =
+        predict(own.resolved, machines, {.iterations_done = training.iterations_done});
     training.predicted_seconds = prediction.result.summary.iteration_seconds.mean;
     print_cautions(prediction.cautions);
     std::printf("predicted iteration: %s\n", format_seconds(training.predicted_seconds).c_str());

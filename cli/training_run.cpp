@@ -2,13 +2,13 @@
 #include "cli/training_run.h"
 
 #include <algorithm>
-#include <cstring>
-#include <map>
 #include <thread>
 #include <utility>
 
 #include "cli/envelope_json.h"
 #include "cli/learning.h"
+#include "cli/measured_result.h"
+#include "cli/pause.h"
 #include "cli/progress_line.h"
 #include "exec/launch/binding.h"
 #include "exec/runner/executor.h"
@@ -18,7 +18,6 @@
 #include "exec/transport/wire.h"
 #include "models/base/errors.h"
 #include "models/schedule/verify.h"
-#include "models/topology/routes.h"
 
 namespace lockstep::cli {
 
@@ -26,11 +25,6 @@ namespace {
 
 using exec::RankRecord;
 using exec::Session;
-
-/// Iterations before the caches and buffers have settled; the summary leaves them out.
-std::int32_t warm_up_iterations(std::int32_t iterations) {
-  return std::min(5, iterations / 5);
-}
 
 std::string seal(const ResolvedTraining& own, const TrainingOptions& options) {
   const ResolvedJob& resolved = own.resolved;
@@ -53,9 +47,9 @@ std::string seal(const ResolvedTraining& own, const TrainingOptions& options) {
 }
 
 void prove(const training::Iteration& iteration) {
-  for (const schedule::Contract& contract : iteration.contracts()) {
+  for (const training::Iteration::Claim& claim : iteration.claims()) {
     const std::vector<schedule::Violation> violations =
-        schedule::verify(iteration.schedule, contract);
+        schedule::verify(claim.schedule, claim.contract);
     LOCKSTEP_CHECK(violations.empty(), "the schedule is wrong: " + violations.front().message);
   }
 }
@@ -75,7 +69,7 @@ exec::Dataset open_images(const TrainingOptions& options, const Envelope& envelo
   training::Job job = resolved.job;
   if (!options.data.empty()) job.data = options.data;
   exec::Dataset data = exec::open_dataset(job, resolved.network.input, envelope.strict);
-  exec::check_fits(data, resolved.network, job.batch);
+  exec::check_fits(data, resolved.network, training::largest_batch(job));
   if (data.fingerprint() != envelope.images)
     throw ConfigError(data.folder, "its images are not those of rank 0, which has " +
                                        std::string("other names, numbers or labels"));
@@ -96,212 +90,101 @@ void prepare_images(exec::Dataset& data, const Envelope& envelope, Rank rank) {
   }
 }
 
-/// All ranks' codec memories, on rank 0, if there are any.
-std::vector<std::vector<float>> gather_codec_memories(Session& session, exec::Replica& replica) {
-  constexpr std::size_t kPiece = std::size_t{32} << 20;  // floats: half of what a message may have
-  const std::vector<float> mine = replica.codec_memory();
-  std::vector<std::vector<float>> all(
-      session.rank() == 0 && !mine.empty() ? static_cast<std::size_t>(session.ranks()) : 0);
-  for (std::size_t first = 0; first < mine.size(); first += kPiece) {
-    const std::size_t count = std::min(kPiece, mine.size() - first);
-    const std::vector<std::string> pieces = session.gather(
-        std::string(reinterpret_cast<const char*>(mine.data() + first), count * sizeof(float)));
-    for (std::size_t rank = 0; rank < pieces.size(); ++rank) {
-      LOCKSTEP_CHECK(pieces[rank].size() == count * sizeof(float),
-                     "rank " + std::to_string(rank) + " keeps another number of floats");
-      all[rank].resize(first + count);
-      std::memcpy(all[rank].data() + first, pieces[rank].data(), pieces[rank].size());
-    }
-  }
-  return all;
-}
-
-/// Called by all ranks.
-void save(Session& session, const TrainingOptions& options, std::int32_t iterations,
-          const ResolvedJob& resolved, exec::Replica& replica) {
-  const std::vector<std::vector<float>> memories = gather_codec_memories(session, replica);
-  if (session.rank() == 0)
-    exec::save_checkpoint(options.checkpoint, resolved.network, resolved.job, iterations,
-                          replica.parameters(), replica.optimizer_state(), memories);
-}
-
 double last_or_zero(const std::vector<double>& values) {
   return values.empty() ? 0 : values.back();
 }
 
-/// This rank's share of the test images.
-exec::Classified test(const Session& session, const ResolvedJob& resolved,
-                      const exec::Dataset& data, exec::Replica& replica) {
-  const training::Job& job = resolved.job;
-  const std::int32_t images = data.test->count();
-  const std::int32_t first = training::first_of_share(images, job.ranks, session.rank());
-  const std::int32_t end = training::first_of_share(images, job.ranks, session.rank() + 1);
-  return exec::classify(resolved.network, replica.parameters(), *data.test,
-                        exec::normaliser_of(job, resolved.network.input.channels), first,
-                        end - first, job.threads);
+/// The iterations up to the next pause, at `end` at the latest, once `done` are done.
+std::int32_t until_pause(const Envelope& envelope, std::int32_t done, std::int32_t end) {
+  for (const std::int32_t every : {envelope.test_every, envelope.checkpoint_every})
+    if (every > 0) end = std::min(end, (done / every + 1) * every);
+  return end - done;
 }
 
-/// Trains, then classifies this rank's share of the test images.
-RankRecord run_rank(Session& session, const TrainingOptions& options, const Envelope& envelope,
-                    const ResolvedJob& resolved, const exec::Dataset& data,
-                    exec::Replica& replica) {
-  const training::Job& job = resolved.job;
-  const schedule::Schedule& schedule = resolved.iteration.schedule;
+/// Whether the ranks' parameters are to be compared after an iteration. Of those at which this is
+/// due, it is the next one behind which they are alike.
+bool compares_replicas(const Envelope& envelope, std::int32_t iteration) {
+  const training::Job& job = envelope.job;
+  const std::int32_t done = iteration + 1, every = envelope.replica_check;
+  if (every == 0 || training::parameters_differ(job, envelope.iterations_done + done)) return false;
+  const std::int32_t since =
+      training::is_local(job, envelope.iterations_done + iteration) ? job.local_steps : 1;
+  return done <= since || done == job.iterations || done / every > (done - since) / every;
+}
+
+/// A rank's part in iterations of one batch.
+struct Part {
+  const training::Phase& phase;
+  const ResolvedJob& resolved;
+  exec::Replica& replica;
+  Pause& pause;
+};
+
+/// Trains one phase, and adds it to the record; after the last one, classifies this rank's share of
+/// the test images. `off_the_clock`: payload that pauses of phases before have sent.
+void run_phase(Session& session, const TrainingOptions& options, const Envelope& envelope,
+               const Part& part, const std::vector<std::uint64_t>& off_the_clock,
+               RankRecord& record) {
+  const schedule::Schedule& schedule = part.resolved.iteration.schedule;
+  exec::Replica& replica = part.replica;
+  const std::int32_t before = part.phase.first - envelope.iterations_done;
+  const std::int32_t end = before + part.phase.iterations;
+  const bool is_traced = before == 0;  // fragments of another phase may have other numbers
   session.connect(exec::peers_of(schedule, session.rank()));
   exec::Executor executor(session, schedule, replica,
-                          {.may_poll = may_poll(session, job.threads),
+                          {.may_poll = may_poll(session, envelope.job.threads),
+                           .first_iteration = part.phase.first,
                            .trace_first = envelope.trace_first,
-                           .trace_end = envelope.trace_end});
-  RankRecord record;
+                           .trace_end = is_traced ? envelope.trace_end : 0});
+  const auto report = [&](std::int32_t in_phase, const results::IterationFigures& figures) {
+    const std::int32_t iteration = before + in_phase;
+    session.report({.iteration = iteration,
+                    .images = replica.share(),
+                    .loss = replica.loss_sums().back(),
+                    .part_squares = last_or_zero(replica.part_squares()),
+                    .whole_square = last_or_zero(replica.whole_squares()),
+                    .seconds = figures.duration().seconds(),
+                    .exposed_seconds = figures.exposed.seconds()});
+    if (compares_replicas(envelope, iteration)) session.check_replica(iteration, replica.hash());
+  };
   session.barrier();
-  executor.run(
-      job.iterations, [&](std::int32_t iteration, const results::IterationFigures& figures) {
-        session.report({.iteration = iteration,
-                        .images = replica.share(),
-                        .loss = replica.loss_sums().back(),
-                        .part_squares = last_or_zero(replica.part_squares()),
-                        .whole_square = last_or_zero(replica.whole_squares()),
-                        .seconds = figures.duration().seconds(),
-                        .exposed_seconds = figures.exposed.seconds()});
-        const bool is_last = iteration + 1 == job.iterations;
-        const auto is_due = [&](std::int32_t every) {
-          return every > 0 && (iteration + 1) % every == 0;
-        };
-        const bool is_first = iteration == 0;  // do all begin alike?
-        if (envelope.replica_check > 0 && (is_first || is_last || is_due(envelope.replica_check)))
-          session.check_replica(iteration, replica.hash());
-        if (is_due(envelope.test_every)) {
-          const exec::Classified now = test(session, resolved, data, replica);
-          record.curve.push_back(static_cast<std::uint64_t>(now.tested));
-          record.curve.push_back(static_cast<std::uint64_t>(now.correct));
-          session.barrier();  // testing is off the clock: nobody waits for it in an iteration
-        }
-        if (envelope.checkpoint_every != kNoCheckpoints &&
-            (is_last || is_due(envelope.checkpoint_every)))
-          save(session, options, envelope.iterations_done + iteration + 1, resolved, replica);
-      });
+  for (std::int32_t done = before; done < end;) {
+    const std::int32_t next = until_pause(envelope, done, end);
+    executor.run(next, report);
+    record.bytes_sent = executor.bytes_sent();
+    for (const std::vector<std::uint64_t>* bytes : {&off_the_clock, &part.pause.bytes_sent()})
+      for (std::size_t rank = 0; rank < bytes->size(); ++rank)
+        record.bytes_sent[rank] -= (*bytes)[rank];
+    done += next;
+    const auto is_due = [&](std::int32_t every) { return every > 0 && done % every == 0; };
+    const std::int32_t of_training = envelope.iterations_done + done;
+    if (is_due(envelope.test_every)) {
+      const exec::Classified now = part.pause.test(of_training);
+      record.curve.push_back(static_cast<std::uint64_t>(now.tested));
+      record.curve.push_back(static_cast<std::uint64_t>(now.correct));
+    }
+    if (envelope.checkpoint_every != kNoCheckpoints &&
+        (done == envelope.job.iterations || is_due(envelope.checkpoint_every)))
+      part.pause.save(options.checkpoint, of_training);
+    if (done < end) session.barrier();  // nobody waits for another's pause in an iteration
+  }
 
-  record.figures = executor.figures();
-  record.loss_sums = replica.loss_sums();
-  record.part_squares = replica.part_squares();
-  record.whole_squares = replica.whole_squares();
-  record.bucket_times = executor.bucket_times();
-  record.bytes_sent = executor.bytes_sent();
-  record.spans = executor.trace();
+  const auto append = [](const auto& more, auto& all) {
+    all.insert(all.end(), more.begin(), more.end());
+  };
+  append(executor.figures(), record.figures);
+  append(replica.loss_sums(), record.loss_sums);
+  append(replica.part_squares(), record.part_squares);
+  append(replica.whole_squares(), record.whole_squares);
+  append(executor.bucket_times(), record.bucket_times);
+  append(executor.trace(), record.spans);
   const exec::Loader::Cost input = replica.input_cost();
-  record.images_read = input.images;
-  record.input_core_seconds = input.core_seconds;
-  const exec::Classified classified = test(session, resolved, data, replica);
+  record.images_read += input.images;
+  record.input_core_seconds += input.core_seconds;
+  if (end < envelope.job.iterations) return;
+  const exec::Classified classified = part.pause.test(envelope.iterations_done + end);
   record.tested = classified.tested;
   record.correct = classified.correct;
-  record.faults = data.faults();
-  return record;
-}
-
-/// Of all ranks: each file once, by name.
-std::vector<exec::Fault> faults_of(const std::vector<RankRecord>& records) {
-  std::map<std::string, std::string> reasons;
-  for (const RankRecord& record : records)
-    for (const exec::Fault& fault : record.faults)
-      reasons.emplace(fault.file, fault.reason);
-  std::vector<exec::Fault> faults;
-  for (const auto& [file, reason] : reasons)
-    faults.push_back({file, reason});
-  return faults;
-}
-
-results::ImageFigures image_figures(const std::vector<RankRecord>& records,
-                                    const std::vector<exec::Fault>& faults,
-                                    const exec::Dataset& data) {
-  double seconds = 0;
-  std::int64_t images = 0;
-  for (const RankRecord& record : records) {
-    seconds += record.input_core_seconds;
-    images += record.images_read;
-  }
-  results::ImageFigures figures;
-  figures.train = data.train->count();
-  figures.test = data.test->count();
-  figures.classes = data.classes;
-  figures.core_seconds_per_image = images > 0 ? seconds / static_cast<double>(images) : 0;
-  figures.skipped = static_cast<std::int32_t>(faults.size());
-  for (const exec::Fault& fault : faults)
-    if (figures.skipped_files.size() < results::kSkippedFilesListed)
-      figures.skipped_files.push_back(fault.file + ": " + fault.reason);
-  return figures;
-}
-
-std::vector<results::BucketFigures> bucket_figures(const std::vector<RankRecord>& records,
-                                                   const training::Iteration& iteration,
-                                                   std::size_t warm_up) {
-  const std::size_t buckets = iteration.buckets.size();
-  std::vector<results::BucketFigures> figures;
-  for (std::size_t b = 0; b < buckets; ++b) {
-    double seconds = 0;
-    std::size_t samples = 0;
-    for (const RankRecord& record : records)
-      for (std::size_t i = warm_up * buckets + b; i < record.bucket_times.size(); i += buckets) {
-        seconds += record.bucket_times[i].seconds();
-        ++samples;
-      }
-    figures.push_back({static_cast<std::int32_t>(b), 4 * iteration.buckets[b].count,
-                       samples > 0 ? seconds / static_cast<double>(samples) : 0});
-  }
-  return figures;
-}
-
-/// What went over each link of the job's topology, by its routes. Which way a hash sends a real
-/// stream is not known here: it counts as divided, what it is on average.
-std::vector<results::LinkFigures> link_figures(const std::vector<RankRecord>& records,
-                                               const ResolvedJob& resolved, double seconds) {
-  std::vector<std::uint64_t> bytes(resolved.topology.links.size());
-  const topology::Routing routing = resolved.topology.routing;
-  topology::Routes routes(resolved.topology,
-                          routing == topology::Routing::Hash ? topology::Routing::Split : routing,
-                          resolved.job.seed);
-  for (std::size_t from = 0; from < records.size(); ++from)
-    for (std::size_t to = 0; to < records[from].bytes_sent.size(); ++to)
-      for (const auto& [link, share] :
-           routes.between({.from = resolved.host_of_rank[from], .to = resolved.host_of_rank[to]})
-               .hops)
-        bytes[static_cast<std::size_t>(link)] += static_cast<std::uint64_t>(
-            share * static_cast<double>(records[from].bytes_sent[to]) / resolved.job.iterations);
-  std::vector<results::LinkFigures> figures;
-  for (std::size_t link = 0; link < bytes.size(); ++link) {
-    const topology::Link& cable = resolved.topology.links[link];
-    const double capacity = cable.payload_bytes_per_second() * seconds;
-    figures.push_back({resolved.topology.link_name(static_cast<LinkId>(link)), bytes[link],
-                       capacity > 0 ? static_cast<double>(bytes[link]) / capacity : 0});
-  }
-  return figures;
-}
-
-results::Result result_of(const ResolvedJob& resolved, const Session& session,
-                          const std::vector<RankRecord>& records) {
-  const auto warm_up = static_cast<std::size_t>(warm_up_iterations(resolved.job.iterations));
-  const std::vector<std::int32_t> batches = resolved.batch_of_rank();
-  std::vector<std::vector<results::IterationFigures>> iterations;
-  std::vector<std::uint64_t> bytes_sent;
-  for (const RankRecord& record : records) {
-    iterations.emplace_back(record.figures.begin() + static_cast<std::ptrdiff_t>(warm_up),
-                            record.figures.end());
-    std::uint64_t sum = 0;
-    for (const std::uint64_t bytes : record.bytes_sent)
-      sum += bytes;
-    bytes_sent.push_back(sum / static_cast<std::uint64_t>(resolved.job.iterations));
-  }
-  results::Result result;
-  result.origin = results::Origin::Measured;
-  result.job = resolved.job;
-  result.topology = resolved.topology;
-  result.summary = results::summarise(iterations, bytes_sent, resolved.job.batch);
-  result.buckets = bucket_figures(records, resolved.iteration, warm_up);
-  result.links = link_figures(records, resolved, result.summary.iteration_seconds.mean);
-  for (std::size_t rank = 0; rank < records.size(); ++rank)
-    result.ranks.push_back(results::rank_figures(static_cast<Rank>(rank),
-                                                 session.peers()[rank].host, batches[rank],
-                                                 iterations[rank], bytes_sent[rank]));
-  return result;
 }
 
 /// Lets the replica begin where a file says, if one was given.
@@ -313,12 +196,67 @@ void start(const TrainingOptions& options, const Envelope& envelope, const Resol
   if (!options.resume.empty())
     done = exec::load_checkpoint(options.resume, resolved.network, resolved.job,
                                  replica.parameters(), replica.optimizer_state());
-  if (const std::size_t floats = replica.codec_memory().size(); done > 0 && floats > 0)
-    replica.set_codec_memory(exec::load_codec_memory(options.resume, resolved.job, rank, floats));
+  if (const std::size_t floats = replica.own_memory(done).size(); done > 0 && floats > 0)
+    replica.set_own_memory(done, exec::load_own_memory(options.resume, resolved.job, rank, floats));
   if (done != envelope.iterations_done)
     throw ConfigError(
         "--resume", "rank 0 goes on after " + std::to_string(envelope.iterations_done) +
                         " iterations, the checkpoint given here is after " + std::to_string(done));
+}
+
+struct Trained {
+  RankRecord record;
+  std::vector<float> model;
+};
+
+/// Trains phase after phase; each goes on from what the one before it has learnt.
+Trained train_phases(Session& session, const TrainingOptions& options, const Envelope& envelope,
+                     const ResolvedJob& whole, const exec::Dataset& data) {
+  const std::vector<training::Phase> phases =
+      training::phases_of(whole.job, envelope.iterations_done);
+  std::vector<ResolvedJob> resolved;
+  std::size_t exchanged = 0;
+  for (const training::Phase& phase : phases) {
+    resolved.push_back(resolve(phase.job, whole.network, whole.topology));
+    if (session.rank() == 0) prove(resolved.back().iteration);
+    exchanged = std::max(exchanged,
+                         exec::Replica::exchanged_floats(whole.network, resolved.back().iteration));
+  }
+  const std::span<std::byte> memory = session.allocate(exchanged * sizeof(float));
+  Trained trained;
+  trained.record.bytes_sent.resize(static_cast<std::size_t>(session.ranks()));
+  std::vector<std::uint64_t> off_the_clock(trained.record.bytes_sent.size());
+  std::vector<float> parameters, state, own;  // as the phase before leaves them
+  for (std::size_t i = 0; i < phases.size(); ++i) {
+    const std::int32_t first = phases[i].first;
+    std::ranges::fill(memory, std::byte{});
+    exec::Replica replica(phases[i].job, whole.network, resolved[i].iteration, data, session.rank(),
+                          first, {reinterpret_cast<float*>(memory.data()), exchanged},
+                          {first, training::place_of(whole.job, data.train->count(), first)});
+    if (i == 0) {
+      start(options, envelope, whole, session.rank(), replica);
+    } else {
+      std::ranges::copy(parameters, replica.parameters().begin());
+      std::ranges::copy(state, replica.optimizer_state().begin());
+      replica.set_own_memory(first, own);
+    }
+    Pause pause(session, whole.job, resolved[i], data, replica);
+    run_phase(session, options, envelope, {phases[i], resolved[i], replica, pause}, off_the_clock,
+              trained.record);
+    const std::int32_t end = first + phases[i].iterations;
+    if (i + 1 == phases.size()) {
+      const std::span<const float> model = pause.model(end);
+      trained.model.assign(model.begin(), model.end());
+    }
+    for (std::size_t rank = 0; rank < pause.bytes_sent().size(); ++rank)
+      off_the_clock[rank] += pause.bytes_sent()[rank];
+    parameters.assign(replica.parameters().begin(), replica.parameters().end());
+    state.assign(replica.optimizer_state().begin(), replica.optimizer_state().end());
+    own = replica.own_memory(end);
+    session.barrier();  // nobody reads this memory any more
+  }
+  trained.record.faults = data.faults();
+  return trained;
 }
 
 /// All that happens between the rendezvous and the end.
@@ -327,23 +265,15 @@ std::optional<TrainingOutcome> train_in(Session& session, const TrainingOptions&
   const Envelope envelope = parse_envelope(session.resolved_job());
   const ResolvedJob resolved = resolve(envelope.job, envelope.network, envelope.topology);
   const bool is_first = session.rank() == 0;
-  if (is_first) prove(resolved.iteration);
   exec::Dataset data = own ? std::move(own->data) : open_images(options, envelope, resolved);
   prepare_images(data, envelope, session.rank());
   if (options.bind) exec::bind_to_share(session, resolved.job.threads);
-  const std::size_t exchanged =
-      exec::Replica::exchanged_floats(resolved.network, resolved.iteration);
-  const std::span<std::byte> memory = session.allocate(exchanged * sizeof(float));
-  exec::Replica replica(resolved.job, resolved.network, resolved.iteration, data, session.rank(),
-                        envelope.iterations_done,
-                        {reinterpret_cast<float*>(memory.data()), exchanged});
-  start(options, envelope, resolved, session.rank(), replica);
-
-  ProgressLine line(resolved.job, options.predicted_seconds);
+  ProgressLine line(resolved.job, options.predicted_seconds, envelope.iterations_done);
   if (is_first)
     session.on_report(
         [&line](Rank rank, const exec::IterationReport& report) { line.report(rank, report); });
-  const RankRecord record = run_rank(session, options, envelope, resolved, data, replica);
+  const Trained trained = train_phases(session, options, envelope, resolved, data);
+  const RankRecord& record = trained.record;
   const std::vector<std::string> blobs = session.gather(exec::encode(record));
   std::optional<TrainingOutcome> outcome;
   if (is_first) {
@@ -353,14 +283,14 @@ std::optional<TrainingOutcome> train_in(Session& session, const TrainingOptions&
       records.push_back(exec::decode_record(blob));
     outcome.emplace();
     outcome->faults = faults_of(records);
-    outcome->result = result_of(resolved, session, records);
+    outcome->result = result_of(resolved, session.peers(), records, envelope.iterations_done);
     outcome->result.learning =
         learning_of(records, resolved.job, envelope.test_every, envelope.iterations_done);
     outcome->result.images = image_figures(records, outcome->faults, data);
     for (const RankRecord& each : records)
       outcome->spans.insert(outcome->spans.end(), each.spans.begin(), each.spans.end());
     if (!options.save_parameters.empty())
-      exec::save_parameters(options.save_parameters, resolved.network, replica.parameters());
+      exec::save_parameters(options.save_parameters, resolved.network, trained.model);
     outcome->resolved = resolved;
   }
   session.leave();

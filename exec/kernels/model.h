@@ -39,6 +39,7 @@ struct Batch {
 struct ExchangedMemory {
   std::span<float> gradients;  // Model::gradient_floats()
   std::span<float> sums;       // network.sum_count
+  std::span<float> averages;   // network.flat_count; not the model's, but its learner's
 };
 
 /// One rank's copy of a network. For each batch: bind(), then for each stage sums(), if it

@@ -35,7 +35,9 @@ struct ExecutorOptions {
   /// The communication thread may keep a core busy while the compute lane has nothing to do. It
   /// never does under a quota of processor time.
   bool may_poll = false;
-  /// Spans are kept of the iterations from trace_first up to, not including, trace_end.
+  std::int32_t first_iteration = 0;  // of the schedule: see Fragment::when
+  /// Spans are kept of the iterations from trace_first up to, not including, trace_end,
+  /// which are counted from this executor's first, as iterations are everywhere here.
   std::int32_t trace_first = 0;
   std::int32_t trace_end = 0;
 };

@@ -60,7 +60,7 @@ Executor::Run::Run(Session& session, const schedule::Schedule& schedule, Worker&
       clock_(session.clock()),
       uses_input_(uses_lane(schedule, session.rank(), Lane::Input)),
       computes_(uses_lane(schedule, session.rank(), Lane::Compute)),
-      progress_(schedule, session.rank()) {
+      progress_(schedule, session.rank(), options.first_iteration) {
   LOCKSTEP_CHECK(schedule.ranks == session.ranks(),
                  "a schedule of " + std::to_string(schedule.ranks) + " ranks in a job of " +
                      std::to_string(session.ranks()));

@@ -8,6 +8,7 @@
 #include "exec/training/safetensors_json.h"
 #include "exec/training/tensor_order.h"
 #include "models/base/errors.h"
+#include "models/training/batch_growth.h"
 
 namespace lockstep::exec {
 
@@ -16,7 +17,7 @@ namespace {
 using network::Network;
 using network::Parameter;
 
-constexpr const char* kCodecPrefix = "codec_memory.";
+constexpr const char* kOwnPrefix = "own_memory.";
 
 /// Calls visit(parameter, its order) for all tensors of the network.
 template <typename Visit>
@@ -117,6 +118,48 @@ void expect_compression(const SafetensorsReader& reader, const training::Job& jo
                                          ", cannot go on with " + name_of(job.compression));
 }
 
+/// Which batches there were so far.
+std::string batches_of(const training::Job& job, std::int32_t iterations) {
+  std::string text;
+  training::Job done = job;
+  done.iterations = iterations;
+  for (const training::Phase& phase : training::phases_of(done))
+    text += (text.empty() ? "" : ",") + std::to_string(phase.job.batch) + "@" +
+            std::to_string(phase.first);
+  return text;
+}
+
+void expect_batches(const SafetensorsReader& reader, const training::Job& job,
+                    std::int32_t iterations) {
+  const auto found = reader.metadata().find("batches");
+  const std::string was = found != reader.metadata().end()
+                              ? found->second
+                              : std::to_string(number_of(reader, "batch")) + "@0";
+  if (const std::string expected = batches_of(job, iterations); was != expected)
+    throw ConfigError(reader.path(), "was trained with batches (images @ iteration) " + was +
+                                         ", cannot go on from " + expected);
+}
+
+/// Whose ranks differ goes on as it was; where they do not, they may begin to.
+void expect_averaging(const SafetensorsReader& reader, const training::Job& job,
+                      std::int32_t iterations) {
+  training::Job was = job;
+  const auto found = reader.metadata().find("local_steps");
+  was.local_steps = 0;
+  if (found != reader.metadata().end()) {
+    was.local_steps = static_cast<std::int32_t>(number_of(reader, "local_steps"));
+    was.local_from = static_cast<std::int32_t>(number_of(reader, "local_from"));
+  }
+  const bool was_local = training::is_local(was, iterations - 1);
+  const bool is_local = training::is_local(job, iterations - 1);
+  if (was_local == is_local &&
+      (!is_local || (was.local_steps == job.local_steps && was.local_from == job.local_from)))
+    return;
+  throw ConfigError(reader.path(), "was trained " + describe_averaging(was) +
+                                       "; cannot go on after " + std::to_string(iterations) +
+                                       " iterations " + describe_averaging(job));
+}
+
 }  // namespace
 
 void save_parameters(const std::string& path, const Network& network,
@@ -134,7 +177,7 @@ void load_parameters(const std::string& path, const Network& network, std::span<
 void save_checkpoint(const std::string& path, const Network& network, const training::Job& job,
                      std::int32_t iterations, std::span<const float> parameters,
                      std::span<const float> state,
-                     const std::vector<std::vector<float>>& codec_memories) {
+                     const std::vector<std::vector<float>>& own_memories) {
   std::vector<TensorSource> tensors;
   add_parameters(network, parameters, tensors);
   for_state(network, job,
@@ -142,14 +185,19 @@ void save_checkpoint(const std::string& path, const Network& network, const trai
                 const TensorOrder& order) {
               tensors.push_back(source_of(name, order, state.subspan(first, count)));
             });
-  for (std::size_t rank = 0; rank < codec_memories.size(); ++rank)
-    tensors.push_back({kCodecPrefix + std::to_string(rank),
-                       {codec_memories[rank].size()},
-                       [&memory = codec_memories[rank]] { return memory; }});
+  for (std::size_t rank = 0; rank < own_memories.size(); ++rank)
+    tensors.push_back({kOwnPrefix + std::to_string(rank),
+                       {own_memories[rank].size()},
+                       [&memory = own_memories[rank]] { return memory; }});
   Metadata metadata = metadata_of(network);
   metadata["compression"] = name_of(job.compression);
+  if (job.local_steps > 0) {
+    metadata["local_steps"] = std::to_string(job.local_steps);
+    metadata["local_from"] = std::to_string(job.local_from);
+  }
   metadata["ranks"] = std::to_string(job.ranks);
   metadata["iterations"] = std::to_string(iterations);
+  if (!job.batch_growth.empty()) metadata["batches"] = batches_of(job, iterations);
   metadata["batch"] = std::to_string(job.batch);
   metadata["seed"] = std::to_string(job.seed);
   write_safetensors(path, metadata, tensors);
@@ -168,6 +216,8 @@ std::int32_t load_checkpoint(const std::string& path, const Network& network,
   expect("batch", static_cast<std::uint64_t>(job.batch));
   expect("seed", job.seed);
   expect_compression(reader, job);
+  expect_averaging(reader, job, iterations);
+  expect_batches(reader, job, iterations);
   read_parameters(reader, network, parameters);
   for_state(network, job,
             [&](const std::string& name, std::uint64_t first, std::uint64_t count,
@@ -177,14 +227,14 @@ std::int32_t load_checkpoint(const std::string& path, const Network& network,
   return iterations;
 }
 
-std::vector<float> load_codec_memory(const std::string& path, const training::Job& job, Rank rank,
-                                     std::size_t floats) {
+std::vector<float> load_own_memory(const std::string& path, const training::Job& job, Rank rank,
+                                   std::size_t floats) {
   SafetensorsReader reader(path);
   if (const std::uint64_t ranks = number_of(reader, "ranks");
       ranks != static_cast<std::uint64_t>(job.ranks))
-    throw ConfigError(path, "has what codecs of " + std::to_string(ranks) +
-                                " ranks keep, cannot go on with " + std::to_string(job.ranks));
-  return reader.read(kCodecPrefix + std::to_string(rank), {floats});
+    throw ConfigError(path, "has what each of " + std::to_string(ranks) +
+                                " ranks keeps, cannot go on with " + std::to_string(job.ranks));
+  return reader.read(kOwnPrefix + std::to_string(rank), {floats});
 }
 
 std::int32_t iterations_of_checkpoint(const std::string& path) {

@@ -24,24 +24,24 @@ void load_parameters(const std::string& path, const network::Network& network,
 
 /// Writes where the training of a job stands after `iterations` iterations: parameters, and the
 /// optimizer's state: "momentum_buffer." or what else state_names() says, and the parameter's name;
-/// and what codecs keep, `codec_memories` of each rank, under "codec_memory." and the rank. Throws
-/// ConfigError.
+/// and what each rank keeps for itself (Replica::own_memory), under "own_memory." and the rank.
+/// Throws ConfigError.
 void save_checkpoint(const std::string& path, const network::Network& network,
                      const training::Job& job, std::int32_t iterations,
                      std::span<const float> parameters, std::span<const float> state,
-                     const std::vector<std::vector<float>>& codec_memories = {});
+                     const std::vector<std::vector<float>>& own_memories = {});
 
 /// Reads what save_checkpoint wrote, from where a job with the same batch, seed and compression
 /// goes on bit for bit; returns the iterations done. Throws ConfigError: what load_parameters
-/// throws; it is no checkpoint, or one of another batch, seed or compression, or, if codecs keep
-/// something, of another number of ranks.
+/// throws; it is no checkpoint, or one of another batch, seed or compression, or of ranks that
+/// differ in another way.
 std::int32_t load_checkpoint(const std::string& path, const network::Network& network,
                              const training::Job& job, std::span<float> parameters,
                              std::span<float> state);
-/// Reads what the codecs of a rank keep, so many floats. Throws ConfigError, too if there are more
+/// Reads what a rank keeps for itself, so many floats. Throws ConfigError, too if there are more
 /// or fewer, or it is of another number of ranks.
-std::vector<float> load_codec_memory(const std::string& path, const training::Job& job, Rank rank,
-                                     std::size_t floats);
+std::vector<float> load_own_memory(const std::string& path, const training::Job& job, Rank rank,
+                                   std::size_t floats);
 
 /// The iterations that a checkpoint says are done, without reading more. Throws ConfigError.
 std::int32_t iterations_of_checkpoint(const std::string& path);

@@ -34,6 +34,10 @@ Learner::Learner(const training::Job& job, const network::Network& network, Rank
                  : exchanged.gradients.empty()
                      ? std::span(own_gradients_.data(), network.flat_count)
                      : exchanged.gradients.first(network.flat_count)),
+      own_averages_(job.local_steps > 0 && exchanged.averages.empty() ? network.flat_count : 0),
+      averages_(job.local_steps == 0         ? std::span<float>{}
+                : exchanged.averages.empty() ? std::span(own_averages_.data(), network.flat_count)
+                                             : exchanged.averages),
       optimizer_(job, network, iterations_done + job.iterations) {
   loss_sums_.reserve(static_cast<std::size_t>(job.iterations));
   model_.initialise(job.seed);
@@ -78,7 +82,8 @@ void Learner::compute(const Work& row) {
       return model_.forward(row.stage);
     case WorkKind::Loss:
       if (row.micro_batch == 0) loss_sums_.push_back(0);
-      loss_sums_.back() += model_.loss(1.0 / job_.batch);
+      loss_sums_.back() +=
+          model_.loss(1.0 / (training::is_local(job_, iteration_) ? share_ : job_.batch));
       return;
     case WorkKind::GradientSums:
       return model_.gradient_sums(row.stage);
@@ -98,7 +103,24 @@ void Learner::compute(const Work& row) {
     case WorkKind::Update:
       return optimizer_.update(row.first, row.count, iteration_, parameters(), gradients(),
                                model_.team());
+    case WorkKind::Weigh: {
+      const auto weight = static_cast<float>(static_cast<double>(share_) / job_.batch);
+      return for_elements(row, [&](std::size_t i) { averages_[i] = weight * parameters()[i]; });
+    }
+    case WorkKind::Adopt:
+      return for_elements(row, [&](std::size_t i) { parameters()[i] = averages_[i]; });
   }
+}
+
+/// Calls function(i) for the row's elements, shared by the team.
+template <typename Function>
+void Learner::for_elements(const Work& row, const Function& function) {
+  Team& team = model_.team();
+  team.run([&](std::size_t part) {
+    const Range mine = exec::share(row.count, part, team.size());
+    for (std::size_t i = mine.first; i < mine.last; ++i)
+      function(row.first + i);
+  });
 }
 
 double Learner::squared_norm(const Work& row, std::span<const float> values) {

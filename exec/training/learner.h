@@ -15,7 +15,8 @@
 
 namespace lockstep::exec {
 
-/// The gradient is that of the mean loss over the *global* batch, so gradients of ranks are summed.
+/// The gradient is that of the mean loss over the *global* batch, so gradients of ranks are summed;
+/// in local iterations that of the mean over the rank's share.
 class Learner {
  public:
   /// Of rank `rank` of `job`; its parameters follow from the job's seed. The rate's schedule is
@@ -36,6 +37,8 @@ class Learner {
   /// Of the batch. Of a micro-batch, where there are several.
   std::span<float> gradients() { return gradients_; }
   std::span<float> micro_gradients() { return model_.gradients(); }
+  /// Of parameters, with local steps; elsewhere empty.
+  std::span<float> averages() { return averages_; }
   std::span<float> sums() { return model_.sum_buffer(); }
   /// What the optimizer keeps: the flat buffers of state_names(), one behind the other.
   std::span<float> optimizer_state() { return optimizer_.state(); }
@@ -50,6 +53,8 @@ class Learner {
   bool accumulates() const { return job_.accumulate > 1; }
   void accumulate(const network::Work& row);
   double squared_norm(const network::Work& row, std::span<const float> values);
+  template <typename Function>
+  void for_elements(const network::Work& row, const Function& function);
   std::int32_t images_of(Rank rank, std::int32_t micro_batch) const;
 
   training::Job job_;
@@ -59,6 +64,8 @@ class Learner {
   Model model_;
   FloatBuffer own_gradients_;  // of the batch, with several micro-batches
   std::span<float> gradients_;
+  FloatBuffer own_averages_;
+  std::span<float> averages_;
   Optimizer optimizer_;
   std::int32_t iteration_ = 0;
   std::vector<double> loss_sums_;

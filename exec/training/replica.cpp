@@ -26,6 +26,12 @@ std::size_t scratch_floats(const training::Iteration& iteration) {
   return static_cast<std::size_t>(iteration.schedule.buffers[training::kScratch].count);
 }
 
+std::size_t average_floats(const training::Iteration& iteration) {
+  return iteration.averaging
+             ? static_cast<std::size_t>(iteration.schedule.buffers[training::kAverages].count)
+             : 0;
+}
+
 /// Of each buffer of codes, rounded up to whole floats.
 std::vector<std::size_t> code_floats(const training::Iteration& iteration) {
   std::vector<std::size_t> floats;
@@ -44,18 +50,21 @@ std::size_t Replica::exchanged_floats(const network::Network& network,
   for (const std::size_t floats : code_floats(iteration))
     codes += aligned(floats);
   return aligned(Model::gradient_floats(network)) +
-         aligned(static_cast<std::size_t>(network.sum_count)) + aligned(scratch_floats(iteration)) +
-         codes;
+         aligned(static_cast<std::size_t>(network.sum_count)) + aligned(average_floats(iteration)) +
+         aligned(scratch_floats(iteration)) + codes;
 }
 
 Replica::Exchanged Replica::divide(const network::Network& network, std::span<float> memory) const {
   const std::size_t sums = aligned(Model::gradient_floats(network));
   const auto sum_count = static_cast<std::size_t>(network.sum_count);
-  const std::size_t scratch = sums + aligned(sum_count);
-  Exchanged exchanged{.of_learner = {.gradients = memory.first(Model::gradient_floats(network)),
-                                     .sums = memory.subspan(sums, sum_count)},
-                      .scratch = memory.subspan(scratch, scratch_floats(iteration_)),
-                      .codes = {}};
+  const std::size_t averages = sums + aligned(sum_count);
+  const std::size_t scratch = averages + aligned(average_floats(iteration_));
+  Exchanged exchanged{
+      .of_learner = {.gradients = memory.first(Model::gradient_floats(network)),
+                     .sums = memory.subspan(sums, sum_count),
+                     .averages = memory.subspan(averages, average_floats(iteration_))},
+      .scratch = memory.subspan(scratch, scratch_floats(iteration_)),
+      .codes = {}};
   std::size_t code = scratch + aligned(scratch_floats(iteration_));
   for (const std::size_t floats : code_floats(iteration_)) {
     exchanged.codes.push_back(memory.subspan(code, floats));
@@ -66,8 +75,9 @@ Replica::Exchanged Replica::divide(const network::Network& network, std::span<fl
 
 Replica::Replica(const training::Job& job, const network::Network& network,
                  const training::Iteration& iteration, const Dataset& data, Rank rank,
-                 std::int32_t iterations_done, std::span<float> memory)
-    : iteration_(iteration),
+                 std::int32_t iterations_done, std::span<float> memory, const DataStart& data_start)
+    : job_(job),
+      iteration_(iteration),
       iterations_done_(iterations_done),
       micro_batches_(job.accumulate),
       own_memory_(memory.empty() ? exchanged_floats(network, iteration) : 0),
@@ -75,7 +85,8 @@ Replica::Replica(const training::Job& job, const network::Network& network,
                                                             exchanged_floats(network, iteration))
                                                 : memory)),
       loader_(*data.train,
-              Batcher(data.train->count(), job.batch, job.ranks, rank, job.seed, job.accumulate),
+              Batcher(data.train->count(), job.batch, job.ranks, rank, job.seed, job.accumulate,
+                      data_start),
               normaliser_of(job, network.input.channels),
               job.input == network::InputKind::Jpeg ? job.decode_threads : 0,
               part_of(iterations_done, 0)),
@@ -140,20 +151,30 @@ std::span<std::byte> Replica::buffer(std::uint32_t number) {
     floats = learner_.sums();
   else if (number == training::kMicro)
     floats = learner_.micro_gradients();
+  else if (number == training::kAverages)
+    floats = learner_.averages();
   else
     LOCKSTEP_CHECK(false, "no buffer " + std::to_string(number));
   return std::as_writable_bytes(floats);
 }
 
-std::vector<float> Replica::codec_memory() {
+std::vector<std::span<float>> Replica::own_parts(std::int32_t iterations) {
+  std::vector<std::span<float>> parts = coder_.memories();
+  if (!training::ranks_differ(job_, iterations)) return parts;
+  parts.push_back(parameters());
+  parts.push_back(optimizer_state());
+  return parts;
+}
+
+std::vector<float> Replica::own_memory(std::int32_t iterations) {
   std::vector<float> all;
-  for (const std::span<float> memory : coder_.memories())
-    all.insert(all.end(), memory.begin(), memory.end());
+  for (const std::span<float> part : own_parts(iterations))
+    all.insert(all.end(), part.begin(), part.end());
   return all;
 }
 
-void Replica::set_codec_memory(std::span<const float> memory) {
-  for (const std::span<float> part : coder_.memories()) {
+void Replica::set_own_memory(std::int32_t iterations, std::span<const float> memory) {
+  for (const std::span<float> part : own_parts(iterations)) {
     std::ranges::copy(memory.first(part.size()), part.begin());
     memory = memory.subspan(part.size());
   }

@@ -26,10 +26,12 @@ class Replica final : public Worker {
  public:
   /// All arguments but `job` and `rank` must outlive it. The first iteration that it carries out is
   /// number `iterations_done` of the training. `memory`: exchanged_floats(), zeroed, where what is
-  /// sent and received is to lie; empty = memory of its own.
+  /// sent and received is to lie; empty = memory of its own. `data_start`: where the data began
+  /// that come in batches of this size.
   Replica(const training::Job& job, const network::Network& network,
           const training::Iteration& iteration, const Dataset& data, Rank rank,
-          std::int32_t iterations_done = 0, std::span<float> memory = {});
+          std::int32_t iterations_done = 0, std::span<float> memory = {},
+          const DataStart& data_start = {});
   static std::size_t exchanged_floats(const network::Network& network,
                                       const training::Iteration& iteration);
 
@@ -48,9 +50,11 @@ class Replica final : public Worker {
   std::span<float> parameters() { return learner_.parameters(); }
   std::span<float> gradients() { return learner_.gradients(); }
   std::span<float> optimizer_state() { return learner_.optimizer_state(); }
-  /// What the codecs keep, all in one; empty if they keep nothing.
-  std::vector<float> codec_memory();
-  void set_codec_memory(std::span<const float> memory);
+  std::span<float> averages() { return learner_.averages(); }
+  /// What this rank keeps for itself after `iterations` of the training, all in one: what codecs
+  /// keep, and, where ranks differ (training::ranks_differ), parameters and optimizer state.
+  std::vector<float> own_memory(std::int32_t iterations);
+  void set_own_memory(std::int32_t iterations, std::span<const float> memory);
   /// A number that differs, but for one chance in 2⁶⁴, when any bit of the parameters does.
   std::uint64_t hash();
 
@@ -74,8 +78,10 @@ class Replica final : public Worker {
   }
   Input& input_of(std::int64_t part) { return inputs_[static_cast<std::size_t>(part % 2)]; }
   void fill(std::int64_t part);
+  std::vector<std::span<float>> own_parts(std::int32_t iterations);
   std::span<std::byte> memory_of(const schedule::Slice& slice);
 
+  training::Job job_;
   const training::Iteration& iteration_;
   std::int32_t iterations_done_;  // before this replica
   std::int32_t micro_batches_;

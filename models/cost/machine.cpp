@@ -120,6 +120,9 @@ RowName row_name(const network::Work& work, const network::Network& network) {
     case network::WorkKind::PartNorm:
     case network::WorkKind::WholeNorm:
       return {"norm of gradients", ""};
+    case network::WorkKind::Weigh:  // these are copies, too
+    case network::WorkKind::Adopt:
+      return {"copy gradients", ""};
     case network::WorkKind::Update:
       return {update_name(work.optimizer), ""};
   }

@@ -34,6 +34,8 @@ double activation_bytes(const Work& work, const Network& network) {
     case WorkKind::PartNorm:
     case WorkKind::WholeNorm:
     case WorkKind::Update:
+    case WorkKind::Weigh:
+    case WorkKind::Adopt:
       break;
   }
   return 0;
@@ -61,7 +63,8 @@ Quantities update_quantities(Optimizer optimizer) {
 
 bool is_per_parameter(WorkKind kind) {
   return kind == WorkKind::Accumulate || kind == WorkKind::PartNorm ||
-         kind == WorkKind::WholeNorm || kind == WorkKind::Update;
+         kind == WorkKind::WholeNorm || kind == WorkKind::Update || kind == WorkKind::Weigh ||
+         kind == WorkKind::Adopt;
 }
 
 std::int64_t units(const Work& work, std::int32_t share) {
@@ -92,6 +95,9 @@ Quantities quantities(const Work& work, const Network& network) {
       return {2, 4, 0};
     case WorkKind::Update:
       return update_quantities(work.optimizer);
+    case WorkKind::Weigh:
+    case WorkKind::Adopt:
+      return {1, 8, 0};
     case WorkKind::Sums:
     case WorkKind::GradientSums:
       return {0, activation_bytes(work, network), 0};

@@ -22,6 +22,8 @@ enum class WorkKind : std::uint8_t {
   PartNorm,      // squared norm of a micro-batch's gradients: elements as of Update
   WholeNorm,     // squared norm of the batch's gradients, likewise
   Update,        // optimizer step on `count` elements from `first` of the flat buffers
+  Weigh,         // parameters times the rank's share of the batch: its part of the average
+  Adopt,         // the average becomes the parameters
 };
 
 /// What an Input row has to do for an image.
@@ -50,9 +52,11 @@ struct Work {
   std::int32_t stage = -1;               // Sums … Backward: index into Network::stages
   std::int32_t micro_batch = 0;          // Input … PartNorm: of the rank's share of the batch
   std::int32_t micro_batches = 1;        // … that many. Input loads the one after `micro_batch`
-  std::uint64_t first = 0;               // Accumulate … Update: first element
-  std::uint64_t count = 0;               // Accumulate … Update: number of elements
+  std::uint64_t first = 0;               // Accumulate … Adopt: first element
+  std::uint64_t count = 0;               // Accumulate … Adopt: number of elements
   Optimizer optimizer = Optimizer::Sgd;  // Update
+
+  friend bool operator==(const Work&, const Work&) = default;
 };
 
 /// Whether what a row costs depends on elements of the flat buffers (`count`), not on images.

@@ -26,7 +26,7 @@ Distribution distribution(const std::vector<double>& samples) {
 }  // namespace
 
 Summary summarise(std::span<const std::vector<IterationFigures>> iterations,
-                  std::span<const std::uint64_t> bytes_sent, std::int32_t batch) {
+                  std::span<const std::uint64_t> bytes_sent, double batch) {
   Summary summary;
   if (!bytes_sent.empty())
     summary.bytes_sent_per_rank = *std::max_element(bytes_sent.begin(), bytes_sent.end());

@@ -102,6 +102,13 @@ struct Provenance {
   std::uint64_t seed = 0;
 };
 
+/// Iterations with one batch, in the order in which they follow each other.
+struct BatchFigures {
+  std::int32_t first = 0;  // iteration, from the training's beginning
+  std::int32_t batch = 0;  // images, all ranks together
+  std::int32_t accumulate = 1;
+};
+
 struct Result {
   Origin origin = Origin::Predicted;
   training::Job job;
@@ -114,15 +121,17 @@ struct Result {
   std::vector<BucketFigures> buckets;
   std::vector<LinkFigures> links;
   std::vector<RankFigures> ranks;
+  std::vector<BatchFigures> batches;  // where the batch grows; else empty
   std::optional<Learning> learning;
   std::optional<ImageFigures> images;
   std::string explanation_json;  // of an iteration (explanation.h), if it was asked for
 };
 
 /// The summary over measured iterations: iterations[r] are rank r's, warm-up already left out.
-/// `bytes_sent[r]`: payload bytes rank r sends in one iteration.
+/// `bytes_sent[r]`: payload bytes rank r sends in one iteration. `batch`: images, the mean over the
+/// iterations.
 Summary summarise(std::span<const std::vector<IterationFigures>> iterations,
-                  std::span<const std::uint64_t> bytes_sent, std::int32_t batch);
+                  std::span<const std::uint64_t> bytes_sent, double batch);
 
 /// One rank's line of a result: means over its iterations.
 RankFigures rank_figures(Rank rank, const std::string& host, std::int32_t batch,

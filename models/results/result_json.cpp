@@ -71,6 +71,11 @@ Json json_of(const RankFigures& rank) {
           {"bytes_sent", rank.bytes_sent}};
 }
 
+Json json_of(const BatchFigures& batch) {
+  return {
+      {"first_iteration", batch.first}, {"batch", batch.batch}, {"accumulate", batch.accumulate}};
+}
+
 Json json_of(const Learning& learning) {
   Json json{{"loss", learning.loss}, {"test_accuracy", nullptr}};
   if (learning.loss.empty()) json["loss"] = Json::array();
@@ -124,6 +129,7 @@ std::string to_json(const Result& result) {
   json["buckets"] = list_of(result.buckets);
   json["links"] = list_of(result.links);
   json["ranks"] = list_of(result.ranks);
+  if (!result.batches.empty()) json["batches"] = list_of(result.batches);
   if (result.learning) json["learning"] = json_of(*result.learning);
   if (result.images) json["images"] = json_of(*result.images);
   if (!result.explanation_json.empty()) json["explanation"] = Json::parse(result.explanation_json);
@@ -211,6 +217,12 @@ void read_lists(const ObjectReader& reader, Result& result) {
        reader.objects("ranks", {"rank", "host", "batch", "compute_seconds",
                                 "exposed_communication_seconds", "wait_seconds", "bytes_sent"}))
     result.ranks.push_back(read_rank(rank));
+  if (!reader.has("batches")) return;
+  for (const ObjectReader& batch :
+       reader.objects("batches", {"first_iteration", "batch", "accumulate"}))
+    result.batches.push_back({batch.integer<std::int32_t>("first_iteration"),
+                              batch.integer<std::int32_t>("batch"),
+                              batch.integer<std::int32_t>("accumulate")});
 }
 
 }  // namespace
@@ -223,7 +235,7 @@ Result parse_result(const std::string& text, const std::string& where) {
   const ObjectReader reader(
       json, where, "",
       {"schema", "origin", "job", "topology", "machine", "provenance", "conditions", "summary",
-       "failure", "buckets", "links", "ranks", "learning", "images", "explanation"});
+       "failure", "buckets", "links", "ranks", "batches", "learning", "images", "explanation"});
   Result result;
   result.origin = read_origin(reader);
   result.job = training::parse_job(text, where);

@@ -9,8 +9,8 @@
 
 namespace lockstep::schedule {
 
-Progress::Progress(const Schedule& schedule, Rank rank)
-    : schedule_(schedule), rank_(rank), windows_(schedule.fragments.size()) {
+Progress::Progress(const Schedule& schedule, Rank rank, std::int32_t iteration)
+    : schedule_(schedule), rank_(rank), iteration_(iteration), windows_(schedule.fragments.size()) {
   for (std::uint32_t f = 0; f < schedule.fragments.size(); ++f)
     for (const After& after : schedule.fragments[f].after) {
       LOCKSTEP_CHECK(after.fragment < f, "fragment " + schedule.fragments[f].name +
@@ -23,15 +23,25 @@ Progress::Progress(const Schedule& schedule, Rank rank)
 
 void Progress::restart() {
   LOCKSTEP_CHECK(done(), "rank " + std::to_string(rank_) + " restarts before it is done");
+  ++iteration_;
   start();
 }
 
 void Progress::start() {
-  fragments_left_ = static_cast<std::uint32_t>(windows_.size());
-  for (std::uint32_t f = 0; f < windows_.size(); ++f)
-    windows_[f].waiting_for = static_cast<std::uint32_t>(schedule_.fragments[f].after.size());
-  for (Window& window : windows_)
+  constexpr std::uint32_t kForever = UINT32_MAX;  // more than there is to be met
+  const auto runs = [&](std::uint32_t f) {
+    return schedule_.fragments[f].when.includes(iteration_);
+  };
+  fragments_left_ = 0;
+  for (std::uint32_t f = 0; f < windows_.size(); ++f) {
+    Window& window = windows_[f];
     window.is_open = false;
+    window.waiting_for = kForever;
+    if (!runs(f)) continue;
+    ++fragments_left_;
+    window.waiting_for = static_cast<std::uint32_t>(std::ranges::count_if(
+        schedule_.fragments[f].after, [&](const After& after) { return runs(after.fragment); }));
+  }
   // Opening a fragment without steps completes it and may open later ones.
   for (std::uint32_t f = 0; f < windows_.size(); ++f)
     if (windows_[f].waiting_for == 0 && !windows_[f].is_open) open(f);

@@ -25,12 +25,14 @@ struct StartedStep {
 /// - A step is ready when the steps in its `after`, and its fragment's `after`, are complete.
 /// - A lane starts its ready steps in program order. It is the caller who knows whether a lane is
 ///   free: one step at a time on Compute and Input and for Combine; any number of Send and Recv.
+/// - A fragment that does not run in the iteration (Fragment::when) counts as complete.
 /// - Within a fragment, Sends to one (peer, stream) start in program order, and so do the Recvs
 ///   from one. Across fragments their dependencies must see to it, which verify() proves.
 /// The schedule must outlive the Progress. Neither copied nor moved: StartedStep points into it.
 class Progress {
  public:
-  Progress(const Schedule& schedule, Rank rank);
+  /// At the start of iteration `iteration`.
+  Progress(const Schedule& schedule, Rank rank, std::int32_t iteration = 0);
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
@@ -121,6 +123,7 @@ class Progress {
 
   const Schedule& schedule_;
   Rank rank_;
+  std::int32_t iteration_;
   std::uint32_t fragments_left_ = 0;
   std::vector<Window> windows_;
   std::vector<Watch> watches_;

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/schedule/schedule.h"
 
+#include <algorithm>
+#include <numeric>
+#include <set>
+
 #include "models/base/errors.h"
 #include "models/schedule/collective.h"
 
@@ -115,6 +119,43 @@ std::string name_of(const Schedule& schedule, const Slice& slice) {
 }
 
 }  // namespace
+
+Schedule in_iteration(const Schedule& schedule, std::int32_t iteration) {
+  const auto runs = [&](const Fragment& fragment) { return fragment.when.includes(iteration); };
+  Schedule running = schedule;
+  for (Fragment& fragment : running.fragments) {
+    std::erase_if(fragment.after,
+                  [&](const After& after) { return !runs(schedule.fragments[after.fragment]); });
+    if (!runs(fragment))
+      fragment = {.name = fragment.name,
+                  .bucket = fragment.bucket,
+                  .steps = std::make_shared<StepList>(std::vector<std::vector<Step>>(1)),
+                  .after = {}};
+    fragment.when = {};
+  }
+  return running;
+}
+
+/// Whether a fragment runs changes at the ends of its stretch, and within that from turn to turn;
+/// where turns of different length meet, one common turn holds all there is.
+std::vector<std::int32_t> different_iterations(const Schedule& schedule) {
+  std::int64_t turn = 1;
+  std::set<std::int64_t> starts{0};
+  for (const Fragment& fragment : schedule.fragments) {
+    turn = std::lcm(turn, std::int64_t{fragment.when.every});
+    starts.insert({fragment.when.first, fragment.when.end});
+  }
+  std::set<std::vector<bool>> seen;
+  std::vector<std::int32_t> iterations;
+  for (const std::int64_t start : starts)
+    for (std::int64_t i = start; i < std::min<std::int64_t>(start + turn, INT32_MAX); ++i) {
+      std::vector<bool> running;
+      for (const Fragment& fragment : schedule.fragments)
+        running.push_back(fragment.when.includes(static_cast<std::int32_t>(i)));
+      if (seen.insert(running).second) iterations.push_back(static_cast<std::int32_t>(i));
+    }
+  return iterations;
+}
 
 std::string describe(const Schedule& schedule, const Step& step) {
   const std::string stream = " (stream " + std::to_string(step.stream) + ")";

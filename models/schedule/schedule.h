@@ -124,12 +124,26 @@ struct After {
   friend bool operator==(const After&, const After&) = default;
 };
 
+/// In which iterations a fragment runs: in the last of every `every` of [first, end).
+struct Recurrence {
+  std::int32_t first = 0;
+  std::int32_t end = INT32_MAX;
+  std::int32_t every = 1;
+
+  bool includes(std::int32_t iteration) const {
+    return first <= iteration && iteration < end && (iteration - first + 1) % every == 0;
+  }
+  friend bool operator==(const Recurrence&, const Recurrence&) = default;
+};
+
 /// A run of steps with an order of its own: the chain of computations, the all-reduce of a bucket.
+/// In an iteration in which it does not run, nobody waits for it.
 struct Fragment {
   std::string name;          // "all-reduce 0"
   std::int32_t bucket = -1;  // the bucket it works for, −1 for none
   std::shared_ptr<const StepSource> steps;
   std::vector<After> after;  // fragments of smaller number only
+  Recurrence when{};
 };
 
 /// What all ranks do. Program order on a rank: by fragment, then by step.
@@ -144,6 +158,12 @@ struct Schedule {
     return slice.count * bytes_of(buffers[slice.buffer].type);
   }
 };
+
+/// What happens in an iteration: fragments that do not run in it have no steps, and keep their
+/// numbers.
+Schedule in_iteration(const Schedule& schedule, std::int32_t iteration);
+/// One iteration of each kind: all others run the same fragments as one of these.
+std::vector<std::int32_t> different_iterations(const Schedule& schedule);
 
 inline bool is_coding(const Step& step) {
   return step.verb == Verb::Encode || step.verb == Verb::Decode;

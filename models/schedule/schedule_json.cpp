@@ -76,6 +76,13 @@ std::string text_of(const Schedule& schedule, const WrittenProgram& program) {
          ", \"steps\": " + listed(steps, "        ") + "}";
 }
 
+/// Nothing of a fragment that always runs.
+std::string text_of(const Recurrence& when) {
+  if (when == Recurrence{}) return "";
+  return ", \"when\": " +
+         Json{{"first", when.first}, {"end", when.end}, {"every", when.every}}.dump();
+}
+
 std::string text_of(const Schedule& schedule, const Fragment& fragment) {
   Json after = Json::array();
   for (const After& entry : fragment.after) {
@@ -90,7 +97,7 @@ std::string text_of(const Schedule& schedule, const Fragment& fragment) {
   if (alike) programs.resize(1);
   return "{\"name\": " + Json(fragment.name).dump() +
          ", \"bucket\": " + std::to_string(fragment.bucket) + ", \"after\": " + after.dump() +
-         ",\n     \"programs\": " + listed(programs, "      ") + "}";
+         text_of(fragment.when) + ",\n     \"programs\": " + listed(programs, "      ") + "}";
 }
 
 template <typename Enum>
@@ -173,6 +180,12 @@ Fragment read_fragment(const ObjectReader& reader, const Schedule& schedule) {
     fragment.after.push_back(
         {entry.integer<std::uint32_t>("fragment"),
          entry.integer<StepIndex>("step", 0, After::kWhole - 1, After::kWhole)});
+  if (reader.has("when")) {
+    const ObjectReader when = reader.object("when", {"first", "end", "every"});
+    fragment.when = {when.integer<std::int32_t>("first", 0, INT32_MAX, 0),
+                     when.integer<std::int32_t>("end", 0, INT32_MAX, INT32_MAX),
+                     when.integer<std::int32_t>("every", 1, 1 << 16, 1)};
+  }
   std::vector<WrittenProgram> programs;
   for (const ObjectReader& program :
        reader.objects("programs", {"rounds", "steps_per_round", "rounds_in_flight", "steps"}))
@@ -246,7 +259,7 @@ Schedule parse_schedule(const std::string& text, const std::string& where) {
     for (const ObjectReader& code : reader.objects("codes", {"name", "elements"}))
       schedule.codes.push_back(read_code(code, schedule));
   for (const ObjectReader& fragment :
-       reader.objects("fragments", {"name", "bucket", "after", "programs"}))
+       reader.objects("fragments", {"name", "bucket", "after", "when", "programs"}))
     schedule.fragments.push_back(read_fragment(fragment, schedule));
   return schedule;
 }

@@ -47,6 +47,10 @@ const char* name_of(WorkKind kind) {
       return "norm of the whole";
     case WorkKind::Update:
       return "update";
+    case WorkKind::Weigh:
+      return "weigh";
+    case WorkKind::Adopt:
+      return "adopt";
   }
   return "";
 }
@@ -76,10 +80,21 @@ class IterationBuilder {
     const Chain chain = make_chain(job_, network_, iteration_.buckets, iteration_.works);
     for (const Chain::Run& run : chain.runs)
       add_run(run, chain.runs.size() > 1);
-    for (std::size_t b = 0; b < iteration_.buckets.size(); ++b)
-      add_bucket(chain, b, coding);
-    for (std::size_t b = 0; b < iteration_.buckets.size(); ++b)
-      add_update(b);
+    const bool is_local = job_.local_steps > 0;
+    if (!is_local || job_.local_from > 0) {
+      if (is_local) when_ = {.end = job_.local_from};
+      for (std::size_t b = 0; b < iteration_.buckets.size(); ++b)
+        add_bucket(chain, b, coding);
+      for (std::size_t b = 0; b < iteration_.buckets.size(); ++b)
+        add_update(b, finished_[b]);
+    }
+    if (is_local) {
+      when_ = {.first = job_.local_from};
+      const std::uint64_t scratch = scratch_;
+      add_local_updates(chain);
+      scratch_ = scratch;  // both never run at one time
+      add_averaging_alone();
+    }
     add_buffers();
     coding.declare_buffers();
     return std::move(iteration_);
@@ -92,10 +107,15 @@ class IterationBuilder {
                {.name = "parameters", .count = network_.flat_count},
                {.name = "scratch", .count = scratch_}};
     const bool synchronises = iteration_.synchronises;
-    if (synchronises || iteration_.accumulates)
+    if (synchronises || iteration_.accumulates || iteration_.averaging)
       buffers.push_back({.name = "sums", .count = synchronises ? network_.sum_count : 0});
-    if (iteration_.accumulates)
-      buffers.push_back({.name = "micro-batch gradients", .count = network_.flat_count});
+    const bool averages = iteration_.averaging.has_value();
+    if (iteration_.accumulates || averages)
+      buffers.push_back({.name = "micro-batch gradients",
+                         .count = iteration_.accumulates ? network_.flat_count : 0});
+    if (!averages) return;
+    buffers.push_back({.name = "averages", .count = network_.flat_count});
+    iteration_.averaging->alone.buffers = buffers;
   }
 
   void add_run(const Chain::Run& run, bool several) {
@@ -124,7 +144,10 @@ class IterationBuilder {
     std::vector<After> after{chain.gradients_of[ready_stage]};
     if (index >= in_flight) append(finished_[index - in_flight], after);
     const std::vector<CodedGroup> groups = coded_groups(job_, network_, bucket);
-    if (groups.empty()) return reduce_in_place(index, after);
+    if (groups.empty()) {
+      finished_[index] = reduce_in_place("all-reduce ", kGradients, index, after);
+      return;
+    }
     for (std::size_t g = 0; g < groups.size(); ++g) {
       append(coding.add(groups[g], static_cast<std::int32_t>(index), after,
                         stream_of(place_of(index) + g * static_cast<std::size_t>(job_.streams))),
@@ -133,19 +156,30 @@ class IterationBuilder {
     }
   }
 
-  void reduce_in_place(std::size_t index, const std::vector<After>& after) {
+  /// Adds up the ranks' elements of a bucket; returns what is there when that is over.
+  std::vector<After> reduce_in_place(const std::string& name, std::uint32_t buffer,
+                                     std::size_t index, const std::vector<After>& after) {
     const Bucket& bucket = iteration_.buckets[index];
     const auto streams = static_cast<std::size_t>(job_.streams);
+    std::vector<After> over;
     for (std::size_t part = 0; part < streams; ++part) {
       const schedule::Slice slice =
-          collectives::part_of({kGradients, bucket.first, bucket.count}, part, streams);
-      finished_[index].push_back(
-          {static_cast<std::uint32_t>(iteration_.schedule.fragments.size()), After::kWhole});
-      iteration_.schedule.fragments.push_back(all_reduce(
-          "all-reduce " + std::to_string(index) + (streams > 1 ? "." + std::to_string(part) : ""),
-          static_cast<std::int32_t>(index), slice, place_of(index) + part, after));
+          collectives::part_of({buffer, bucket.first, bucket.count}, part, streams);
+      over.push_back({next_fragment()});
+      add(all_reduce(name + std::to_string(index) + (streams > 1 ? "." + std::to_string(part) : ""),
+                     static_cast<std::int32_t>(index), slice, place_of(index) + part, after));
     }
+    return over;
   }
+
+  void add(Fragment fragment) {
+    fragment.when = when_;
+    iteration_.schedule.fragments.push_back(std::move(fragment));
+  }
+  std::uint32_t next_fragment() const {
+    return static_cast<std::uint32_t>(iteration_.schedule.fragments.size());
+  }
+  After last() const { return {next_fragment() - 1}; }
 
   static void append(const std::vector<After>& more, std::vector<After>& all) {
     all.insert(all.end(), more.begin(), more.end());
@@ -162,29 +196,84 @@ class IterationBuilder {
     return static_cast<std::uint8_t>(place * streams_of(job_.algorithm));
   }
 
-  void add_update(std::size_t index) {
+  void add_update(std::size_t index, const std::vector<After>& after) {
     std::vector<Step> steps;
-    if (job_.noise_scale) steps.push_back(on_bucket(index, {.kind = WorkKind::WholeNorm}));
-    steps.push_back(
-        on_bucket(index, {.kind = WorkKind::Update, .optimizer = job_.update.optimizer}));
+    if (job_.noise_scale)
+      steps.push_back(on_bucket(index, {.kind = WorkKind::WholeNorm}, kGradients));
+    steps.push_back(on_bucket(index, {.kind = WorkKind::Update, .optimizer = job_.update.optimizer},
+                              kGradients));
     steps.back().into = steps.back().from;
     steps.back().into.buffer = kParameters;
-    Fragment fragment =
-        listed("update " + std::to_string(index), static_cast<std::int32_t>(index), steps);
-    fragment.after = finished_[index];
-    iteration_.schedule.fragments.push_back(fragment);
+    add_steps("update ", index, steps, after);
   }
 
-  /// A computation that reads the reduced gradients of a bucket.
-  Step on_bucket(std::size_t index, Work work) {
+  /// Every rank's update from its own gradients; in some iterations the average behind it.
+  void add_local_updates(const Chain& chain) {
+    std::vector<After> updated;
+    for (std::size_t b = 0; b < iteration_.buckets.size(); ++b) {
+      const auto ready_stage = static_cast<std::size_t>(iteration_.buckets[b].first_stage);
+      add_update(b, {chain.gradients_of[ready_stage]});
+      iteration_.schedule.fragments.back().name = "local update " + std::to_string(b);
+      updated.push_back(last());
+    }
+    when_.every = job_.local_steps;
+    add_averaging(updated);
+    for (std::size_t b = 0; b < iteration_.buckets.size(); ++b) {
+      Step adopt = on_bucket(b, {.kind = WorkKind::Adopt}, kAverages);
+      adopt.into = {kParameters, adopt.from.first, adopt.from.count};
+      add_steps("adopt ", b, {adopt}, finished_[b]);
+    }
+  }
+
+  /// `ready`: by bucket, when its parameters are there; empty = at once.
+  void add_averaging(const std::vector<After>& ready) {
+    const auto in_flight = static_cast<std::size_t>(job_.buckets_in_flight);
+    for (std::size_t b = 0; b < iteration_.buckets.size(); ++b) {
+      Step weigh = on_bucket(b, {.kind = WorkKind::Weigh}, kParameters);
+      weigh.into = {kAverages, weigh.from.first, weigh.from.count};
+      add_steps("weigh ", b, {weigh}, ready.empty() ? ready : std::vector{ready[b]});
+      std::vector<After> after{last()};
+      if (b >= in_flight) append(finished_[b - in_flight], after);
+      finished_[b] = reduce_in_place("average ", kAverages, b, after);
+    }
+  }
+
+  /// The same as a schedule by itself.
+  void add_averaging_alone() {
+    std::vector<Fragment> of_iteration = std::exchange(iteration_.schedule.fragments, {});
+    iteration_.averaging = {.when = std::exchange(when_, {}), .alone = {}};
+    add_averaging({});
+    schedule::Schedule& alone = iteration_.averaging->alone;
+    alone.name = "average of " + network_.name;
+    alone.ranks = job_.ranks;
+    alone.fragments = std::exchange(iteration_.schedule.fragments, std::move(of_iteration));
+  }
+
+  void add_steps(const std::string& name, std::size_t index, const std::vector<Step>& steps,
+                 const std::vector<After>& after) {
+    Fragment fragment =
+        listed(name + std::to_string(index), static_cast<std::int32_t>(index), steps);
+    fragment.after = after;
+    add(std::move(fragment));
+  }
+
+  /// A computation that reads a bucket's part of a buffer.
+  Step on_bucket(std::size_t index, Work work, std::uint32_t buffer) {
     const Bucket& bucket = iteration_.buckets[index];
     work.first = bucket.first;
     work.count = bucket.count;
-    iteration_.works.push_back(work);
     return {.verb = Verb::Compute,
             .lane = Lane::Compute,
-            .target = static_cast<std::int32_t>(iteration_.works.size() - 1),
-            .from = {kGradients, bucket.first, bucket.count}};
+            .target = row_of(work),
+            .from = {buffer, bucket.first, bucket.count}};
+  }
+
+  /// Its number in the work table, once for all iterations that have it.
+  std::int32_t row_of(const Work& work) {
+    const auto known = std::ranges::find(iteration_.works, work);
+    const auto row = static_cast<std::int32_t>(known - iteration_.works.begin());
+    if (known == iteration_.works.end()) iteration_.works.push_back(work);
+    return row;
   }
 
   static Fragment listed(const std::string& name, std::int32_t bucket,
@@ -218,7 +307,8 @@ class IterationBuilder {
   const Network& network_;
   const std::vector<std::int32_t>& groups_;
   Iteration iteration_;
-  std::vector<std::vector<After>> finished_;  // [bucket] when its gradients are reduced
+  schedule::Recurrence when_;                 // of the fragments that are being added
+  std::vector<std::vector<After>> finished_;  // [bucket] when it is reduced
   std::size_t runs_ = 0;
   std::uint64_t scratch_ = 0;
 };
@@ -242,15 +332,26 @@ std::vector<Bucket> make_buckets(const Network& network, std::uint64_t bucket_by
   return buckets;
 }
 
-std::vector<schedule::Contract> Iteration::contracts() const {
-  std::vector<schedule::Contract> contracts;
-  std::vector<std::uint32_t> buffers{kGradients};
-  if (synchronises) buffers.push_back(kSums);
-  for (const std::uint32_t buffer : buffers)
-    contracts.push_back({.buffer = buffer,
-                         .holds_contributions_at_start = false,
-                         .slice = {buffer, 0, schedule.buffers[buffer].count}});
-  return contracts;
+std::vector<Iteration::Claim> Iteration::claims() const {
+  const auto whole = [&](std::uint32_t buffer) {
+    return schedule::Contract{.buffer = buffer,
+                              .holds_contributions_at_start = false,
+                              .slice = {buffer, 0, schedule.buffers[buffer].count}};
+  };
+  std::vector<Claim> claims;
+  for (const std::int32_t number : different_iterations(schedule)) {
+    const schedule::Schedule running = in_iteration(schedule, number);
+    if (averaging && number >= averaging->when.first) {
+      schedule::Contract averages = whole(kAverages);
+      if (!averaging->when.includes(number)) averages.slice.count = 0;  // it must end all the same
+      claims.push_back({running, averages});
+      continue;
+    }
+    claims.push_back({running, whole(kGradients)});
+    if (synchronises) claims.push_back({running, whole(kSums)});
+  }
+  if (averaging) claims.push_back({averaging->alone, whole(kAverages)});
+  return claims;
 }
 
 Iteration make_iteration(const Job& job, const Network& network,
@@ -260,15 +361,13 @@ Iteration make_iteration(const Job& job, const Network& network,
 
 std::vector<std::string> work_names(const Iteration& iteration, const Network& network) {
   std::vector<std::string> names;
-  std::size_t updates = 0;
   for (const Work& work : iteration.works) {
     std::string name = name_of(work.kind);
     if (work.stage >= 0)
       name += " " + network.first_layer(network.stages[static_cast<std::size_t>(work.stage)]).name;
-    if (network::is_per_parameter(work.kind) && work.kind != WorkKind::Update)
+    if (network::is_per_parameter(work.kind))
       name += " " + std::to_string(bucket_of(iteration, work.first));
     if (work.micro_batches > 1) name += " of micro-batch " + std::to_string(work.micro_batch);
-    if (work.kind == WorkKind::Update) name += " " + std::to_string(updates++);
     names.push_back(name);
   }
   return names;

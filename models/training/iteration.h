@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ inline constexpr std::uint32_t kParameters = 1;
 inline constexpr std::uint32_t kScratch = 2;
 inline constexpr std::uint32_t kSums = 3;   // only if batch normalisation is synchronised
 inline constexpr std::uint32_t kMicro = 4;  // gradients of a micro-batch; only if there are several
+inline constexpr std::uint32_t kAverages = 5;  // of parameters; only with local steps
 // Codes have those behind, one for each type of element.
 
 struct Iteration {
@@ -44,15 +46,29 @@ struct Iteration {
   std::vector<compression::Group> codes;  // what the schedule's codes are
   bool synchronises = false;              // there are sums of batch normalisations
   bool accumulates = false;               // there are gradients of micro-batches
+  /// With local steps. `when`: from its first on every rank goes its own way, but for the averages.
+  struct Averaging {
+    schedule::Recurrence when;
+    /// Leaves the average of all ranks' parameters in kAverages, and everything else as it is.
+    schedule::Schedule alone;
+  };
+  std::optional<Averaging> averaging;
 
   /// The first of the buffers that hold codes.
   std::uint32_t first_code_buffer() const {
-    return accumulates ? kMicro + 1 : synchronises ? kSums + 1 : kSums;
+    return averaging ? kAverages + 1 : accumulates ? kMicro + 1 : synchronises ? kSums + 1 : kSums;
   }
 
-  /// What verify() has to prove, of one buffer each: an update reads gradients that hold every
-  /// rank's once; and so, when batch normalisation is synchronised, do the sums that it uses.
-  std::vector<schedule::Contract> contracts() const;
+  /// A schedule and what verify() has to prove of it.
+  struct Claim {
+    schedule::Schedule schedule;
+    schedule::Contract contract;
+  };
+  /// All there is to prove, of one buffer each. In a synchronous iteration an update reads
+  /// gradients that hold every rank's once; and so, when batch normalisation is synchronised, do
+  /// the sums that it uses. Where parameters are averaged, what becomes of them holds every rank's
+  /// once.
+  std::vector<Claim> claims() const;
 };
 
 /// The iteration of a job. The images of the next iteration are loaded while this one runs (input
@@ -61,6 +77,11 @@ struct Iteration {
 /// which there are 256. When batch normalisation is synchronised, the ranks' sums are added where
 /// they are needed, forward and backward, on one operation's streams more. `groups` is the group of
 /// each rank, for the hierarchical algorithm; empty = one group.
+///
+/// With local steps an iteration from `local_from` on has no all-reduce of gradients: every rank
+/// takes its own for its update. At the end of every `local_steps` of them parameters, which move
+/// like gradients otherwise, are averaged bucket by bucket, each rank's by the share of the batch
+/// that it went through.
 Iteration make_iteration(const Job& job, const network::Network& network,
                          const std::vector<std::int32_t>& groups = {});
 

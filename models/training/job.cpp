@@ -21,4 +21,25 @@ std::int32_t first_of_share(std::int32_t batch, std::int32_t ranks, Rank rank) {
   return network::first_of_part(batch, ranks, rank);
 }
 
+bool is_local(const Job& job, std::int32_t iteration) {
+  return job.local_steps > 0 && iteration >= job.local_from;
+}
+
+bool ranks_differ(const Job& job, std::int32_t iterations) {
+  return job.ranks > 1 && is_local(job, iterations - 1);
+}
+
+bool parameters_differ(const Job& job, std::int32_t iterations) {
+  return ranks_differ(job, iterations) && (iterations - job.local_from) % job.local_steps != 0;
+}
+
+std::string describe_averaging(const Job& job) {
+  if (job.local_steps == 0) return "synchronous: gradients are summed in every iteration";
+  const std::string from =
+      job.local_from > 0 ? " from iteration " + std::to_string(job.local_from) + " on" : "";
+  return "local" + from + ": parameters, running means included, are averaged every " +
+         std::to_string(job.local_steps) +
+         " iteration(s), weighted by each rank's images; momentum and moments stay with their rank";
+}
+
 }  // namespace lockstep::training

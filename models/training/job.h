@@ -24,12 +24,19 @@ enum class BatchNorm : std::uint8_t { PerRank, Synchronised };
 
 enum class Fidelity : std::uint8_t { Ideal, Flow };
 
+/// From iteration `iteration` on the batch is `factor` times what it was before, rounded.
+struct BatchGrowth {
+  double factor = 1;
+  std::int32_t iteration = 0;
+};
+
 struct Job {
   std::string network = "fashion-cnn";  // name or file, as given
   std::int32_t ranks = 1;
-  std::int32_t batch = 64;      // images per iteration, all ranks together
-  std::int32_t accumulate = 1;  // micro-batches that each rank goes through its share in
-  std::int32_t threads = 1;     // of the compute lane of each rank
+  std::int32_t batch = 64;                // images per iteration, all ranks together
+  std::int32_t accumulate = 1;            // micro-batches that each rank goes through its share in
+  std::vector<BatchGrowth> batch_growth;  // later ones last; `batch` is the first iteration's
+  std::int32_t threads = 1;               // of the compute lane of each rank
   std::int32_t iterations = 0;  // SGD updates; resolved from --epochs by the images there are
 
   collectives::Algorithm algorithm = collectives::Algorithm::Ring;
@@ -47,6 +54,11 @@ struct Job {
   bool choose_compression = false;          // "auto": not yet resolved
 
   BatchNorm batch_norm = BatchNorm::PerRank;
+
+  /// Local SGD: from iteration `local_from` on every rank goes its own way, and parameters are
+  /// averaged at the end of every `local_steps` iterations. 0 = synchronous throughout.
+  std::int32_t local_steps = 0;
+  std::int32_t local_from = 0;
 
   double learning_rate = 0.05;  // the base: what `rate` makes of it is that of an iteration
   RateSchedule rate;
@@ -79,5 +91,15 @@ std::string algorithm_of(const Job& job);
 /// Rank r's images of every batch are those from first_of_share(r) up to, not including,
 /// first_of_share(r + 1): shares are as even as it goes.
 std::int32_t first_of_share(std::int32_t batch, std::int32_t ranks, Rank rank);
+
+/// Whether update `iteration` of each rank follows from its own gradients alone.
+bool is_local(const Job& job, std::int32_t iteration);
+/// Whether ranks have parameters and velocities of their own once `iterations` are done. Right
+/// after an averaging it is the velocities only.
+bool ranks_differ(const Job& job, std::int32_t iterations);
+bool parameters_differ(const Job& job, std::int32_t iterations);
+
+/// For people: "every rank by itself from iteration 100 on, parameters averaged every 4".
+std::string describe_averaging(const Job& job);
 
 }  // namespace lockstep::training

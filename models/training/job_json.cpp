@@ -327,7 +327,8 @@ void set_field(Job& job, const std::string& key, const std::string& value,
     if (field.key != key) return;
     is_known = true;
     // "4 MiB" or 4194304, "host" or 4, "packed" or a list: those are read from texts too.
-    const bool is_text = key.ends_with("_bytes") || key == "group_by" || key == "placement";
+    const bool is_text =
+        key.ends_with("_bytes") || key == "group_by" || key == "placement" || key == "batch_growth";
     field.read(job, is_text ? Json(value) : value_of_flag(value, field.write(job), where), where);
   });
   LOCKSTEP_CHECK(is_known, "a job has no field \"" + key + "\"");

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The job's fields of accumulation, rate and optimizer.
+#include <sstream>
+
 #include "models/training/job_field_json.h"
 
 namespace lockstep::training {
@@ -24,10 +26,49 @@ Json list_of(const std::vector<std::int32_t>& iterations) {
   return list;
 }
 
+/// "2@1000,1.5@3000": a factor and the iteration from which on it counts.
+std::string text_of(const std::vector<BatchGrowth>& growths) {
+  std::string text;
+  for (const BatchGrowth& growth : growths)
+    text += (text.empty() ? "" : ",") + Json(growth.factor).dump() + "@" +
+            std::to_string(growth.iteration);
+  return text;
+}
+
+std::vector<BatchGrowth> growths_of(const std::string& text, Where where) {
+  std::vector<BatchGrowth> growths;
+  std::istringstream words(text);
+  for (std::string word; std::getline(words, word, ',');) {
+    const std::size_t at = word.find('@');
+    const Json factor = Json::parse(word.substr(0, at), nullptr, false);
+    const Json iteration =
+        at == std::string::npos ? Json() : Json::parse(word.substr(at + 1), nullptr, false);
+    if (!factor.is_number() || !iteration.is_number_integer())
+      throw ConfigError(where,
+                        "must be a list of FACTOR@ITERATION, such as 2@1000, is \"" + text + "\"");
+    const std::int32_t least = growths.empty() ? 1 : growths.back().iteration + 1;
+    growths.push_back(
+        {checked_number(factor, 1, 1024, where), integer_of(iteration, least, kMany, where)});
+  }
+  return growths;
+}
+
 constexpr JobField kFields[] = {
     {"accumulate", [](const Job& job) { return Json(job.accumulate); },
      [](Job& job, const Json& value, Where where) {
        job.accumulate = integer_of(value, 1, 1 << 20, where);
+     }},
+    {"batch_growth", [](const Job& job) { return Json(text_of(job.batch_growth)); },
+     [](Job& job, const Json& value, Where where) {
+       job.batch_growth = growths_of(training::text_of(value, where), where);
+     }},
+    {"local_steps", [](const Job& job) { return Json(job.local_steps); },
+     [](Job& job, const Json& value, Where where) {
+       job.local_steps = integer_of(value, 0, 1 << 16, where);
+     }},
+    {"local_from", [](const Job& job) { return Json(job.local_from); },
+     [](Job& job, const Json& value, Where where) {
+       job.local_from = integer_of(value, 0, kMany, where);
      }},
     {"learning_rate", [](const Job& job) { return Json(job.learning_rate); },
      [](Job& job, const Json& value, Where where) {

@@ -54,7 +54,8 @@ class Run {
     Time since;
   };
   struct RankState {
-    RankState(const schedule::Schedule& schedule, Rank rank) : progress(schedule, rank) {}
+    RankState(const schedule::Schedule& schedule, Rank rank, std::int32_t iteration)
+        : progress(schedule, rank, iteration) {}
     schedule::Progress progress;
     std::array<Running, schedule::kLanes> running;
     Time lane_free_at;    // the communication lane has been given away until then

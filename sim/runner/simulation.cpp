@@ -48,7 +48,7 @@ Run::Run(const schedule::Schedule& schedule, const cost::CostModel& cost,
   LOCKSTEP_CHECK(options.starts.empty() || options.starts.size() == host_of_rank.size(),
                  std::to_string(options.starts.size()) + " ranks are given a start");
   for (std::int32_t place = 0; place < folding_.simulated_ranks(); ++place)
-    ranks_.emplace_back(schedule, folding_.rank_at(place));
+    ranks_.emplace_back(schedule, folding_.rank_at(place), options.first_iteration);
 }
 
 /// All that happens at one time is worked off in rounds, so that its order, which is chance, means

@@ -59,6 +59,7 @@ struct Options {
   Fidelity fidelity = Fidelity::Flow;
   std::int32_t iterations = 1;          // that are measured
   std::int32_t warm_up_iterations = 0;  // before them; they leave no trace in the result
+  std::int32_t first_iteration = 0;     // the number of the first: see schedule::Fragment::when
   bool record_spans = false;
   /// Standard deviation ÷ mean of the computing time of one iteration of one rank: a normal factor,
   /// drawn from `seed` for each (rank, iteration), on all its Compute steps. 0 = none.

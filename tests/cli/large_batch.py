@@ -50,6 +50,43 @@ for name, more in {"whole": ["--ranks", 1], "parts": ["--ranks", 2, "--accumulat
 for i, (whole, parts) in enumerate(zip(losses["whole"], losses["parts"])):
     check(abs(whole - parts) < 1e-5 * whole, f"iteration {i}: {whole} and {parts}")
 
+# A batch that grows: 16 twice, 40 three times, then 60, whatever the ranks; resumed it is the same.
+endless = job[:-2]  # without --iterations
+growing = ["--batch-growth", "2.5@2,1.5@5", "--momentum", 0.5]
+for name, more in {"grown": ["--ranks", 1], "grown2": ["--ranks", 2]}.items():
+    text = run("train", *endless, *growing, *more, "--iterations", 7, "--out", FOLDER / f"{name}.json",
+               "--save-parameters", FOLDER / f"{name}.safetensors", "--test-every", 3)
+    check("global batch 16, from iteration 2 on 40, from iteration 5 on 60" in text, text)
+    grown = json.loads((FOLDER / f"{name}.json").read_text())
+    check(grown["batches"] == [
+        {"first_iteration": 0, "batch": 16, "accumulate": 1},
+        {"first_iteration": 2, "batch": 40, "accumulate": 3},
+        {"first_iteration": 5, "batch": 60, "accumulate": 4}], f"batches: {grown['batches']}")
+    losses[name] = grown["learning"]["loss"]
+    check(len(losses[name]) == 7 and len(grown["learning"]["curve"]) == 2, "over all batches")
+for i, (whole, parts) in enumerate(zip(losses["grown"], losses["grown2"])):
+    check(abs(whole - parts) < 1e-5 * whole, f"iteration {i}: {whole} and {parts}")
+for after in (1, 2, 4):
+    checkpoint = FOLDER / f"after{after}.safetensors"
+    run("train", *endless, *growing, "--ranks", 2, "--iterations", after, "--checkpoint", checkpoint)
+    run("train", *endless, *growing, "--ranks", 2, "--iterations", 7, "--resume", checkpoint,
+        "--save-parameters", FOLDER / "resumed.safetensors")
+    check((FOLDER / "grown2.safetensors").read_bytes() ==
+          (FOLDER / "resumed.safetensors").read_bytes(), f"resumed after {after}")
+text = run("train", *endless, "--batch-growth", "3@2", "--iterations", 7, "--resume",
+           FOLDER / "after4.safetensors", status=2)
+check("batch" in text, f"another batch was there before: {text}")
+text = run("train", *endless, "--batch-growth", "8@2", "--iterations", 3, status=2)
+check("fewer than one batch of 128" in text, f"more than all images: {text}")
+text = run("train", *endless, "--batch-growth", "2@2", "--warm-up", 5, status=2)
+check("--batch-growth" in text, f"while the rate warms up: {text}")
+text = run("train", *endless, "--batch-growth-epochs", "2", status=2)
+check("FACTOR@EPOCH" in text, f"no factor: {text}")
+text = run("train", *endless, "--batch-growth-epochs", "2@1,2@2", "--iterations", 5)
+first = grown["images"]["train"] // 16
+second = first + grown["images"]["train"] // 32
+check(f"from iteration {first} on 32, from iteration {second} on 64" in text, f"by epochs: {text}")
+
 # The noise scale and the curve are in the result, and a plan follows from them.
 out = FOLDER / "learning.json"
 run("train", *job, "--accumulate", 2, "--noise-scale", "on", "--test-every", 4, "--out", out)

@@ -204,6 +204,27 @@ TEST_CASE("batcher: the global batch is the same for any number of ranks", "[dat
       CHECK(batch_of(25, 7, ranks, 42, iteration) == batch_of(25, 7, 1, 42, iteration));
 }
 
+TEST_CASE("batcher: with a larger batch it goes on where the one before ended", "[data]") {
+  // 45 images: batches of 10 up to iteration 6, of 20 from there on, the place 20 of epoch 1.
+  for (const std::int32_t ranks : {1, 3}) {
+    const auto larger = [&](std::int32_t iteration) {
+      std::vector<std::int32_t> images;
+      for (Rank rank = 0; rank < ranks; ++rank) {
+        Batcher batcher(45, 20, ranks, rank, 7, 1, {6, {1, 20}});
+        for (std::int32_t i = 0; i < batcher.share(); ++i)
+          images.push_back(batcher.image(iteration, i));
+      }
+      return images;
+    };
+    std::vector<std::int32_t> two = batch_of(45, 10, 1, 7, 6), next = batch_of(45, 10, 1, 7, 7);
+    two.insert(two.end(), next.begin(), next.end());
+    CHECK(larger(6) == two);
+    CHECK(larger(7) == batch_of(45, 20, 1, 7, 2 * 2));  // 5 images left over: epoch 2 begins
+    CHECK(larger(8) == batch_of(45, 20, 1, 7, 2 * 2 + 1));
+    CHECK(larger(9) == batch_of(45, 20, 1, 7, 3 * 2));
+  }
+}
+
 TEST_CASE("batcher: an epoch has every image at most once and drops the incomplete batch",
           "[data]") {
   CHECK(Batcher(25, 7, 1, 0, 1).iterations_per_epoch() == 3);  // 25 / 7, 4 images left over

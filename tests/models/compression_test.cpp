@@ -24,8 +24,8 @@ Codec codec(const std::string& text) {
 
 std::string proof_of(const training::Iteration& iteration) {
   std::string text;
-  for (const schedule::Contract& contract : iteration.contracts())
-    for (const schedule::Violation& violation : schedule::verify(iteration.schedule, contract))
+  for (const training::Iteration::Claim& claim : iteration.claims())
+    for (const schedule::Violation& violation : schedule::verify(claim.schedule, claim.contract))
       text += violation.message + "\n";
   return text;
 }
@@ -98,10 +98,10 @@ TEST_CASE("compression: bytes of codes, by hand", "[compression]") {
   CHECK(bytes("fp32") == 300);
   CHECK(bytes("fp16") == 150);
   CHECK(bytes("bf16") == 150);
-  CHECK(bytes("top-k:0.1") == 8 * 8);         // ⌈7.5⌉ values with their indices
-  CHECK(bytes("random-k:0.1") == 8 * 4);      // without
+  CHECK(bytes("top-k:0.1") == 8 * 8);          // ⌈7.5⌉ values with their indices
+  CHECK(bytes("random-k:0.1") == 8 * 4);       // without
   CHECK(bytes("ef-sign") == 11 * 4 + 10 + 2);  // scales, bits, to a multiple of four
-  CHECK(bytes("sign-vote") == 3);             // ⌈⌈75 / 8⌉ / 4⌉ of each chunk
+  CHECK(bytes("sign-vote") == 3);              // ⌈⌈75 / 8⌉ / 4⌉ of each chunk
   CHECK(bytes("one-bit") == 2 * 11 * 4 + 10 + 2);
   CHECK(bytes("qsgd:4") == 4 + 4 * 10);
   CHECK(bytes("terngrad") == 2 * 4 + 2 * 10);
@@ -242,5 +242,5 @@ TEST_CASE("compression: a schedule with codes comes back from JSON", "[compressi
   const schedule::Schedule back = schedule::parse_schedule(text, "test.json");
   CHECK(back.codes == iteration.schedule.codes);
   CHECK(to_json(back) == text);
-  CHECK(schedule::verify(back, iteration.contracts().front()).empty());
+  CHECK(schedule::verify(back, iteration.claims().front().contract).empty());
 }

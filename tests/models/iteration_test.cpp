@@ -18,8 +18,8 @@ network::Network fashion_cnn() {
 
 std::string proof_of(const training::Iteration& iteration) {
   std::string text;
-  for (const schedule::Contract& contract : iteration.contracts())
-    for (const schedule::Violation& violation : schedule::verify(iteration.schedule, contract))
+  for (const training::Iteration::Claim& claim : iteration.claims())
+    for (const schedule::Violation& violation : schedule::verify(claim.schedule, claim.contract))
       text += violation.message + "\n";
   return text;
 }
@@ -107,7 +107,7 @@ TEST_CASE("iteration: with synchronised normalisation proven too, its sums inclu
         job.batch_norm = training::BatchNorm::Synchronised;
         CAPTURE(collectives::name_of(algorithm), ranks, overlap);
         const training::Iteration iteration = training::make_iteration(job, network);
-        CHECK(iteration.contracts().size() == (ranks > 1 ? 2 : 1));
+        CHECK(iteration.claims().size() == (ranks > 1 ? 2 : 1));
         CHECK(proof_of(iteration) == "");
       }
 }
@@ -232,4 +232,31 @@ TEST_CASE("work names: one for each row, in the order of the program") {
   CHECK(names.front() == "input");
   CHECK(names[1] == "forward conv1");
   CHECK(names.back() == "update 1");
+}
+
+TEST_CASE("iteration: with local steps proven too, and only averages are sent") {
+  const network::Network network = fashion_cnn();
+  for (const collectives::Algorithm algorithm : collectives::all_algorithms())
+    for (const std::int32_t ranks : {1, 2, 3, 5, 8})
+      for (const std::int32_t local_steps : {1, 3})
+        for (const std::int32_t local_from : {0, 2}) {
+          Job job;
+          job.ranks = ranks;
+          job.algorithm = algorithm;
+          job.bucket_bytes = 1;
+          job.local_steps = local_steps;
+          job.local_from = local_from;
+          CAPTURE(collectives::name_of(algorithm), ranks, local_steps, local_from);
+          const training::Iteration local = training::make_iteration(job, network);
+          CHECK(proof_of(local) == "");
+          job.local_steps = 0;
+          const training::Iteration synchronous = training::make_iteration(job, network);
+          for (std::int32_t i = 0; i < local_from + 2 * local_steps; ++i) {
+            const bool is_sent = i < local_from || (i - local_from + 1) % local_steps == 0;
+            const schedule::Schedule running = in_iteration(local.schedule, i);
+            for (Rank rank = 0; rank < ranks; ++rank)
+              CHECK(rank_facts(running, rank).bytes_sent ==
+                    (is_sent ? rank_facts(synchronous.schedule, rank).bytes_sent : 0));
+          }
+        }
 }

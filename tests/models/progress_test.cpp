@@ -204,6 +204,44 @@ TEST_CASE("progress: a schedule without steps is done at once, again and again",
   }
 }
 
+TEST_CASE("progress: a fragment runs when it is due, and nobody waits for it otherwise",
+          "[schedule][progress]") {
+  Schedule schedule = one_rank({{{1, 1, 1}, {compute(0)}},
+                                {{1, 1, 1}, {compute(1)}},
+                                {{1, 1, 1}, {compute(2)}},
+                                {{1, 1, 1}, {compute(3)}}});
+  schedule.fragments[1].when = {.end = 2};                // iterations 0, 1
+  schedule.fragments[2].when = {.first = 2, .every = 3};  // 4, 7, 10
+  schedule.fragments[1].after = {{0}};
+  schedule.fragments[2].after = {{0}};
+  schedule.fragments[3].after = {{1}, {2, 0}};
+  CHECK(different_iterations(schedule) == std::vector<std::int32_t>{0, 2, 4});
+  for (const std::int32_t first : {0, 3}) {
+    Progress progress(schedule, 0, first);
+    for (std::int32_t iteration = first; iteration < 9; ++iteration) {
+      if (iteration > first) progress.restart();
+      std::vector<std::int32_t> expected{0};
+      if (iteration < 2) expected.push_back(1);
+      if (iteration == 4 || iteration == 7) expected.push_back(2);
+      expected.push_back(3);
+      std::vector<std::int32_t> computed, alone;
+      while (const StartedStep step = progress.next(Lane::Compute)) {
+        computed.push_back(step.step->target);
+        progress.complete(step);
+      }
+      CHECK(progress.done());
+      const bool waits = iteration < 2 || iteration == 4 || iteration == 7;
+      if (!waits) std::sort(computed.begin(), computed.end());
+      CHECK(computed == expected);
+      const Schedule running = in_iteration(schedule, iteration);
+      for (const Fragment& fragment : running.fragments)
+        for (const Step& step : steps_of(fragment, 0))
+          alone.push_back(step.target);
+      CHECK(alone == expected);
+    }
+  }
+}
+
 TEST_CASE("progress: a fragment waits for steps and wholes of others, empty ones included",
           "[schedule][progress]") {
   Schedule schedule = one_rank({{{2, 1, 2}, {compute(0), compute(1)}},

@@ -62,7 +62,8 @@ struct Executed {
   std::vector<std::vector<float>> first_buffers;  // of each rank
 };
 
-Executed execute(const schedule::Schedule& schedule, const Way& way = {}) {
+Executed execute(const schedule::Schedule& schedule, const Way& way = {},
+                 std::int32_t iterations = 1) {
   Executed executed;
   executed.bytes.resize(static_cast<std::size_t>(schedule.ranks));
   executed.first_buffers.resize(executed.bytes.size());
@@ -73,8 +74,8 @@ Executed execute(const schedule::Schedule& schedule, const Way& way = {}) {
     PlainWorker worker(schedule, session.rank(), {reinterpret_cast<float*>(memory.data()), floats});
     session.connect(exec::peers_of(schedule, session.rank()));
     exec::Executor executor(session, schedule, worker,
-                            {.may_poll = way.may_poll, .trace_first = 0, .trace_end = 1});
-    executor.run(1);
+                            {.may_poll = way.may_poll, .trace_first = 0, .trace_end = iterations});
+    executor.run(iterations);
     session.leave();
     const std::lock_guard lock(mutex);
     const auto rank = static_cast<std::size_t>(session.rank());
@@ -200,6 +201,31 @@ TEST_CASE("parity: a training iteration does the same in both worlds", "[parity]
                              std::vector<double>(size, 1.0));
   const Executed executed = execute(iteration.schedule);
   parity::check_same_deeds(iteration.schedule, cost, executed.spans, executed.bytes);
+}
+
+TEST_CASE("parity: local iterations do the same in both worlds, averages included",
+          "[parity][net]") {
+  const std::int32_t ranks = GENERATE(1, 2, 3, 4);
+  const std::int32_t local_steps = GENERATE(1, 3);
+  const std::int32_t local_from = GENERATE(0, 2);
+  CAPTURE(ranks, local_steps, local_from);
+  training::Job job;
+  job.network = "lenet5";
+  job.ranks = ranks;
+  job.bucket_bytes = 1000;
+  job.segment_bytes = 4096;
+  job.local_steps = local_steps;
+  job.local_from = local_from;
+  const network::Network network = network::load_network(job.network);
+  const training::Iteration iteration = training::make_iteration(job, network);
+  const cost::Machine machine = parity::a_machine();
+  const auto size = static_cast<std::size_t>(ranks);
+  const cost::CostModel cost(network, iteration.works, std::vector<std::int32_t>(size, 20), 1,
+                             std::vector<const cost::Machine*>(size, &machine),
+                             std::vector<double>(size, 1.0));
+  const std::int32_t iterations = local_from + 2 * local_steps + 1;
+  const Executed executed = execute(iteration.schedule, {}, iterations);
+  parity::check_same_deeds(iteration.schedule, cost, executed.spans, executed.bytes, iterations);
 }
 
 }  // namespace lockstep

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/simulated_training.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "cli/disturbed.h"
+#include "models/base/errors.h"
+#include "models/schedule/facts.h"
+#include "models/training/batch_growth.h"
+
+namespace lockstep::cli {
+
+namespace {
+
+struct Stretch {
+  std::int32_t first = 0;       // its first iteration
+  std::int32_t iterations = 0;  // of the job
+  std::int32_t turn = 1;        // iterations after which it repeats itself
+};
+
+std::vector<Stretch> stretches_of(const training::Phase& phase) {
+  const training::Job& job = phase.job;
+  const std::int32_t done = phase.first, iterations = phase.iterations;
+  if (job.local_steps == 0) return {{.first = done, .iterations = iterations}};
+  const std::int32_t from = std::max(done, job.local_from);
+  // Averages come after whole turns from local_from on.
+  const std::int32_t first =
+      job.local_from + (from - job.local_from) / job.local_steps * job.local_steps;
+  const std::int32_t synchronous = std::min(from - done, iterations);
+  std::vector<Stretch> stretches;
+  if (synchronous > 0) stretches.push_back({.first = done, .iterations = synchronous});
+  if (iterations == 0 || iterations > synchronous)
+    stretches.push_back(
+        {.first = first, .iterations = iterations - synchronous, .turn = job.local_steps});
+  return stretches;
+}
+
+/// As many turns as it takes for the machine's jitter to average out, or as a moment's simulating
+/// gives; of many ranks a few will do, since each iteration waits for the slowest of so many draws.
+std::int32_t simulated_turns(std::uint64_t messages, std::int32_t turn) {
+  constexpr std::uint64_t kMessages = 50'000;
+  constexpr std::int32_t kIterations = 60;
+  const std::uint64_t affordable = kMessages / std::max<std::uint64_t>(1, messages);
+  const auto wanted = static_cast<std::uint64_t>((kIterations + turn - 1) / turn);
+  return static_cast<std::int32_t>(std::clamp<std::uint64_t>(affordable, 1, wanted));
+}
+
+sim::Options options_of(const ResolvedJob& resolved, const Stretch& stretch, double measured_jitter,
+                        bool with_spans) {
+  const training::Job& job = resolved.job;
+  sim::Options options;
+  options.fidelity =
+      job.fidelity == training::Fidelity::Ideal ? sim::Fidelity::Ideal : sim::Fidelity::Flow;
+  std::uint64_t messages = 0;  // of one turn, which communicates in its last iteration
+  const schedule::Schedule running =
+      in_iteration(resolved.iteration.schedule, stretch.first + stretch.turn - 1);
+  for (const schedule::PairBytes& pair : schedule::rank_facts(running, 0).sent)
+    messages += pair.messages * static_cast<std::uint64_t>(job.ranks);
+  // The first turn differs in that all ranks begin it together. Where one takes seconds to
+  // simulate, its all-reduce has so many rounds that this is soon forgotten.
+  constexpr std::uint64_t kManyMessages = 1'000'000;
+  options.first_iteration = stretch.first;
+  options.warm_up_iterations = messages < kManyMessages ? stretch.turn : 0;
+  options.iterations = stretch.turn * simulated_turns(messages, stretch.turn);
+  if (resolved.conditions.is_random()) options.iterations *= 5;  // what is rare has to happen too
+  options.compute_noise = options.fidelity == sim::Fidelity::Flow ? measured_jitter : 0;
+  if (resolved.conditions.compute_jitter)
+    options.compute_noise = *resolved.conditions.compute_jitter;
+  options.disturbances = disturbances_of(resolved);
+  options.fold = true;
+  options.record_spans = with_spans;
+  options.seed = job.seed;
+  return options;
+}
+
+ResolvedJob in_phase(const ResolvedJob& whole, const training::Phase& phase) {
+  if (whole.job.batch_growth.empty()) return whole;
+  if (!whole.conditions.batches.empty())
+    throw ConfigError("--conditions",
+                      "the ranks' batches are of one batch, which --batch-growth "
+                      "changes");
+  ResolvedJob resolved = resolve(phase.job, whole.network, whole.topology);
+  resolved.conditions = whole.conditions;
+  return resolved;
+}
+
+/// `count` times the mean of what has been simulated of one stretch is added to `all`.
+void append(const sim::SimulatedRun& run, std::size_t count, sim::SimulatedRun& all) {
+  const std::size_t simulated = run.iterations.front().size();
+  const double share = static_cast<double>(count) / static_cast<double>(simulated);
+  const auto add = [&](const std::vector<std::uint64_t>& from, std::vector<std::uint64_t>& into) {
+    into.resize(from.size());
+    for (std::size_t i = 0; i < from.size(); ++i)
+      into[i] += static_cast<std::uint64_t>(std::llround(share * static_cast<double>(from[i])));
+  };
+  add(run.bytes_sent, all.bytes_sent);
+  add(run.link_bytes, all.link_bytes);
+  all.iterations.resize(run.iterations.size());
+  for (std::size_t rank = 0; rank < run.iterations.size(); ++rank)
+    for (std::size_t i = 0; i < count; ++i)
+      all.iterations[rank].push_back(run.iterations[rank][i % simulated]);
+  all.bucket_seconds.resize(run.bucket_seconds.size());
+  for (std::size_t bucket = 0; bucket < run.bucket_seconds.size(); ++bucket)
+    all.bucket_seconds[bucket] += static_cast<double>(count) * run.bucket_seconds[bucket];
+  all.spans.insert(all.spans.end(), run.spans.begin(), run.spans.end());
+}
+
+}  // namespace
+
+sim::SimulatedRun simulate_training(const ResolvedJob& whole, const topology::Topology& topology,
+                                    const Machines& machines, const Wanted& wanted) {
+  constexpr std::int32_t kLaidOut = 1000;  // iterations: enough for percentiles
+  const std::int32_t iterations = whole.job.iterations;
+  const std::vector<training::Phase> phases =
+      training::phases_of(whole.job, wanted.iterations_done);
+  sim::SimulatedRun all;
+  double laid_out = 0;
+  for (const training::Phase& phase : phases) {
+    const ResolvedJob resolved = in_phase(whole, phase);
+    const cost::CostModel cost = make_cost_model(resolved, machines);
+    const std::vector<Stretch> stretches = stretches_of(phase);
+    for (const Stretch& stretch : stretches) {
+      const sim::Options options =
+          options_of(resolved, stretch, cost.machine(0).iteration_jitter,
+                     (wanted.spans || wanted.explanation) && laid_out == 0);
+      // All iterations alike are the first one again: they must not run on into the next stretch.
+      const schedule::Schedule& whole_schedule = resolved.iteration.schedule;
+      sim::SimulatedRun run = sim::simulate(
+          stretch.turn == 1 ? in_iteration(whole_schedule, stretch.first) : whole_schedule, cost,
+          topology, resolved.host_of_rank, options);
+      if (phases.size() == 1 && stretches.size() == 1) return run;
+      const std::int64_t laid = std::int64_t{stretch.iterations} * std::min(iterations, kLaidOut);
+      const std::int64_t count = (laid + iterations - 1) / iterations;
+      append(run, static_cast<std::size_t>(count), all);
+      laid_out += static_cast<double>(count);
+    }
+  }
+  for (double& seconds : all.bucket_seconds)
+    seconds /= laid_out;
+  return all;
+}
+
+}  // namespace lockstep::cli
