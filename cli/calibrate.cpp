@@ -3,15 +3,18 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <iterator>
 #include <numeric>
 #include <sstream>
 #include <thread>
 
+#include "cli/calibrate_hosts.h"
 #include "cli/calibrate_input.h"
 #include "cli/codec_list.h"
 #include "cli/command_line.h"
@@ -57,10 +60,7 @@ void say(const std::string& what) {
 /// Seconds of one iteration, always the same: how much it differs from one time of the calibration
 /// to another is the machine's drift.
 double measure_reference(const Plan& plan) {
-  training::Job job;
-  job.batch = 32;
-  job.iterations = 1;
-  const exec::RowTimes times = exec::time_rows_on_noise(job, plan.reference, 9);
+  const exec::RowTimes times = exec::time_rows_on_noise(reference_job(32), plan.reference, 9);
   return std::accumulate(times.rows.begin(), times.rows.end(), 0.0);
 }
 
@@ -87,49 +87,6 @@ void calibrate_network(const Plan& plan, const PlannedNetwork& planned, std::int
                                    .reference = [&plan] { return measure_reference(plan); },
                                    .say = say};
   exec::add_network(machine, planned.network, timing, steadiness);
-}
-
-/// Starts processes of this program that measure something together, each in a host of the testbed
-/// if there is one; rank 0 leaves the result in a file.
-std::string measure_with(std::int32_t ranks, const Arguments& arguments,
-                         const exec::Testbed* testbed = nullptr) {
-  const std::string path =
-      (std::filesystem::temp_directory_path() / ("lockstep-measured-" + std::to_string(getpid())))
-          .string();
-  exec::LocalLaunch launch;
-  launch.ranks = ranks;
-  launch.arguments = {"calibrate", "--measured-out", path};
-  launch.arguments.insert(launch.arguments.end(), arguments.begin(), arguments.end());
-  if (testbed != nullptr) {
-    launch.listener = testbed->listen(0, exec::address_of(0));
-    launch.enter = [&](Rank rank) { return testbed->enter(rank); };
-  }
-  const int status = exec::launch_local_ranks(launch);
-  if (status != kFine)
-    throw ConfigError("calibrate", "the processes that exchange messages ended with status " +
-                                       std::to_string(status));
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  std::filesystem::remove(path);
-  return text.str();
-}
-
-/// How long messages take follows from a cable that is faster than the hosts, what they cost the
-/// processors from one that isn't: so they come in the portions that a real one makes. Much of that
-/// the kernel does in its own time, which it takes from whoever is running.
-cost::MessageCost measure_between_hosts() {
-  const auto over = [](const std::string& bandwidth) {
-    const exec::Scaled scaled = exec::two_hosts(bandwidth);
-    const exec::Testbed testbed(scaled.topology, true);
-    return exec::decode_samples(measure_with(2, {}, &testbed));
-  };
-  exec::MessageSamples samples = over("1 Gbit/s");
-  samples.ping_pongs = over("100 Gbit/s").ping_pongs;
-  exec::charge_kernel(samples.large);
-  cost::MessageCost message = exec::fit_messages(samples);
-  message.window_bytes = exec::tcp_window_bytes();
-  return message;
 }
 
 /// Each figure the median of several measurements.
@@ -184,7 +141,12 @@ int measure_as_rank(const options::variables_map& values) {
     rank.intra_host = parse_intra_host(values["intra-host"].as<std::string>(), "--intra-host");
   exec::Session session(rank, "");
   std::string measured;
-  if (values.count("exchange")) {
+  if (values.count("passes")) {
+    std::ostringstream text;
+    for (const double seconds : time_passes(false))
+      text << seconds << ' ';
+    measured = text.str();
+  } else if (values.count("exchange")) {
     const std::string spread = values["exchange"].as<std::string>();
     measured =
         exec::encode(exec::time_exchanges(session, spread == "apart"      ? exec::Spread::Apart
@@ -235,7 +197,7 @@ Plan make_plan(const options::variables_map& values) {
   const bool asked = values.count("batches") > 0;
   const std::vector<std::int32_t> batches = number_list(
       asked ? values["batches"].as<std::string>() : "1,2,4,8,16,32,64,128,256", "--batches");
-  plan.reference = network::load_network("fashion-cnn");
+  plan.reference = network::load_network(kReference);
   for (const std::string& name : names) {
     plan.networks.push_back(plan_network(name, batches));
     plan.networks.back().asked_for_batches |= asked;
@@ -266,8 +228,11 @@ void print_machine(const cost::Machine& machine) {
   print_messages("messages", machine.message);
   std::printf("adding what arrives: per KiB %s\n",
               format_seconds(1024 * machine.combine_seconds_per_byte).c_str());
-  std::printf("jitter between iterations %.1f %%, drift between runs %.1f %%\n",
-              100 * machine.iteration_jitter, 100 * machine.run_to_run_residual);
+  std::printf(
+      "jitter between iterations %.1f %%, drift between runs %.1f %%, variance / mean of "
+      "computing in turns %s\n",
+      100 * machine.iteration_jitter, 100 * machine.run_to_run_residual,
+      format_seconds(machine.turn_dispersion).c_str());
   std::printf("%-48s %-9s %7s %10s %10s %9s\n", "row", "", "threads", "fixed", "per unit",
               "residual");
   for (const cost::LayerCost& layer : machine.layers)
@@ -303,6 +268,8 @@ cost::Machine measure(const Plan& plan) {
       calibrate_input(planned.network, plan.data, planned.batches, plan.threads, machine);
   exec::add_codecs(machine, plan.codecs, say);
   machine.iteration_jitter = cost::median(std::move(steadiness.jitters));
+  std::fprintf(stderr, "computing in turns\n");
+  machine.turn_dispersion = exec::robust_dispersion(time_passes(true));
   machine.run_to_run_residual = exec::relative_spread(steadiness.references);
   return machine;
 }
@@ -334,14 +301,14 @@ int run_calibrate(const Arguments& arguments) {
   add("codecs-into", options::value<std::string>(),
       "only measure codecs, and add them to this machine file");
   add("between-hosts", options::value<std::string>(),
-      "only measure messages between two hosts, in a testbed on this machine (as root), and add "
-      "them to this machine file");
+      "only measure messages between two hosts and computing under a quota, in a testbed on this "
+      "machine (as root), and add them to this machine file");
   options::options_description all;
   all.add(flags);
   add_rank_options(all);
   add_launcher_options(all);
   auto hidden = all.add_options();
-  for (const char* flag : {"ranks", "measured-out", "exchange", "intra-host"})
+  for (const char* flag : {"ranks", "measured-out", "exchange", "passes", "intra-host"})
     hidden(flag, options::value<std::string>());
   const options::variables_map values = parse(all, arguments);
   if (values.count("help")) {
@@ -360,8 +327,10 @@ int run_calibrate(const Arguments& arguments) {
     exec::add_codecs(machine, codecs, say);
   } else if (values.count("between-hosts")) {
     machine = cost::load_machine(values["between-hosts"].as<std::string>());
-    machine.between_hosts = measure_between_hosts();
+    measure_between_hosts(machine);
     print_messages("messages between hosts", *machine.between_hosts);
+    std::printf("computing under a small quota: %.1f %% more processor time, variance / mean %s\n",
+                100 * machine.quota_slowdown, format_seconds(machine.quota_dispersion).c_str());
   } else {
     machine = measure(make_plan(values));
     print_machine(machine);

@@ -55,6 +55,12 @@ using Machines = std::map<std::string, cost::Machine>;
 Machines read_machines(const options::variables_map& values);
 /// The bytes of a schedule's buffers, of all ranks of the host that has the most.
 double walked_bytes(const schedule::Schedule& schedule, const std::vector<HostId>& host_of_rank);
+/// The host of a rank: its cores, and how many threads of all its ranks compute.
+struct ComputingHost {
+  double cores = 0;
+  double threads = 0;
+};
+ComputingHost computing_host(const ResolvedJob& resolved, Rank rank, const cost::Machine& machine);
 /// The cost model of a resolved job. Throws ConfigError when a host's kind has no machine file.
 /// `machines` must outlive it.
 cost::CostModel make_cost_model(const ResolvedJob& resolved, const Machines& machines);

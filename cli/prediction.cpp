@@ -13,6 +13,7 @@
 #include "cli/disturbed.h"
 #include "cli/simulated_training.h"
 #include "models/base/errors.h"
+#include "models/cost/turns.h"
 #include "models/results/trace_json.h"
 
 namespace lockstep::cli {
@@ -56,9 +57,15 @@ std::pair<double, double> interval(const ResolvedJob& resolved, const Machines& 
     return results::summarise(run.iterations, run.bytes_sent, 0).iteration_seconds.mean - seconds;
   };
   Machines computing = machines, messages = machines;
-  for (auto& [kind, machine] : computing)
+  // What turns and quotas cost is known to a half.
+  const double jitter = jitter_of(resolved, cost);
+  for (auto& [kind, machine] : computing) {
+    const auto [cores, threads] = computing_host(resolved, 0, machine);
+    const double slowdown = cost::quota_slowdown(machine, cores, threads) - 1;
     cost::scale_computing(machine,
-                          1 + std::hypot(cost.compute_spread(0), machine.run_to_run_residual));
+                          1 + std::hypot(cost.compute_spread(0), machine.run_to_run_residual,
+                                         std::hypot(jitter, slowdown) / 2));
+  }
   for (auto& [kind, machine] : messages) {
     const double residual =
         std::max(machine.message.relative_residual,

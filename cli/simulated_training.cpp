@@ -7,6 +7,7 @@
 
 #include "cli/disturbed.h"
 #include "models/base/errors.h"
+#include "models/cost/turns.h"
 #include "models/schedule/facts.h"
 #include "models/training/batch_growth.h"
 
@@ -109,6 +110,15 @@ void append(const sim::SimulatedRun& run, std::size_t count, sim::SimulatedRun& 
 
 }  // namespace
 
+double jitter_of(const ResolvedJob& resolved, const cost::CostModel& cost) {
+  const cost::Machine& machine = cost.machine(0);
+  const auto [cores, threads] = computing_host(resolved, 0, machine);
+  double seconds = 0;
+  for (std::size_t work = 0; work < resolved.iteration.works.size(); ++work)
+    seconds += cost.compute(0, static_cast<std::int32_t>(work)).seconds;
+  return cost::compute_jitter(machine, cores, threads, seconds * std::max(1.0, threads / cores));
+}
+
 sim::SimulatedRun simulate_training(const ResolvedJob& whole, const topology::Topology& topology,
                                     const Machines& machines, const Wanted& wanted) {
   constexpr std::int32_t kLaidOut = 1000;  // iterations: enough for percentiles
@@ -123,7 +133,7 @@ sim::SimulatedRun simulate_training(const ResolvedJob& whole, const topology::To
     const std::vector<Stretch> stretches = stretches_of(phase);
     for (const Stretch& stretch : stretches) {
       const sim::Options options =
-          options_of(resolved, stretch, cost.machine(0).iteration_jitter,
+          options_of(resolved, stretch, jitter_of(resolved, cost),
                      (wanted.spans || wanted.explanation) && laid_out == 0);
       // All iterations alike are the first one again: they must not run on into the next stretch.
       const schedule::Schedule& whole_schedule = resolved.iteration.schedule;

@@ -8,6 +8,9 @@
 
 namespace lockstep::cli {
 
+/// Standard deviation ÷ mean of what the computing of an iteration takes: rank 0's, for all.
+double jitter_of(const ResolvedJob& resolved, const cost::CostModel& cost);
+
 /// Simulates a few iterations of each stretch of the training that goes on in one way (one batch;
 /// synchronous, or local, whole turns between averages), and lays them out as they follow each
 /// other in the job's iterations. How long a job lasts whose iterations are not given yet, nobody

@@ -199,4 +199,9 @@ double robust_spread(const std::vector<double>& values) {
   return cost::median(std::move(distances)) / 0.6745 / middle;
 }
 
+double robust_dispersion(const std::vector<double>& values) {
+  const double spread = robust_spread(values);
+  return spread * spread * cost::median(values);
+}
+
 }  // namespace lockstep::exec

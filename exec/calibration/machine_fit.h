@@ -55,4 +55,7 @@ double relative_spread(const std::vector<double>& values);
 /// a normal distribution is 0.6745 standard deviations.
 double robust_spread(const std::vector<double>& values);
 
+/// Variance ÷ mean, likewise.
+double robust_dispersion(const std::vector<double>& values);
+
 }  // namespace lockstep::exec

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "exec/data/loader.h"
+#include "exec/launch/binding.h"
 #include "exec/training/learner.h"
 #include "exec/training/replica.h"
 #include "exec/transport/clock.h"
@@ -91,24 +92,75 @@ RowTimes time_rows(const training::Job& job, const network::Network& network, co
   });
 }
 
+namespace {
+
+/// Computes the rows of an iteration on random images.
+class NoisyLearner {
+ public:
+  NoisyLearner(const training::Job& job, const network::Network& network)
+      : iteration_(training::make_iteration(job, network)),
+        learner_(job, network, 0),
+        images_(static_cast<std::size_t>(job.batch) * network.input.elements()),
+        labels_(static_cast<std::size_t>(job.batch)) {
+    Random random(job.seed);
+    for (float& value : images_)
+      value = static_cast<float>(random.uniform());
+    for (std::int32_t& label : labels_)
+      label = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(network.classes)));
+  }
+
+  RowTimes time(std::int32_t passes) {
+    return time_passes(iteration_.works.size(), passes,
+                       [&](std::size_t row, std::int32_t pass) { compute(row, pass); });
+  }
+  void pass() {
+    for (std::size_t row = 0; row < iteration_.works.size(); ++row)
+      compute(row, passes_);
+    ++passes_;
+  }
+
+ private:
+  void compute(std::size_t row, std::int32_t pass) {
+    const network::Work& work = iteration_.works[row];
+    if (work.kind == network::WorkKind::Input)
+      learner_.bind(images_.data(), labels_.data(), pass, work.micro_batch);
+    else
+      learner_.compute(work);
+  }
+
+  training::Iteration iteration_;
+  Learner learner_;
+  std::vector<float> images_;
+  std::vector<std::int32_t> labels_;
+  std::int32_t passes_ = 0;
+};
+
+}  // namespace
+
 RowTimes time_rows_on_noise(const training::Job& job, const network::Network& network,
                             std::int32_t passes) {
-  const training::Iteration iteration = training::make_iteration(job, network);
-  Learner learner(job, network, 0);
-  Random random(job.seed);
-  std::vector<float> images(static_cast<std::size_t>(job.batch) * network.input.elements());
-  for (float& value : images)
-    value = static_cast<float>(random.uniform());
-  std::vector<std::int32_t> labels(static_cast<std::size_t>(job.batch));
-  for (std::int32_t& label : labels)
-    label = static_cast<std::int32_t>(random.below(static_cast<std::uint64_t>(network.classes)));
-  return time_passes(iteration.works.size(), passes, [&](std::size_t row, std::int32_t pass) {
-    const network::Work& work = iteration.works[row];
-    if (work.kind == network::WorkKind::Input)
-      learner.bind(images.data(), labels.data(), pass, work.micro_batch);
-    else
-      learner.compute(work);
-  });
+  return NoisyLearner(job, network).time(passes);
+}
+
+std::vector<double> time_passes_in_turns(const training::Job& job, const network::Network& network,
+                                         std::int32_t passes) {
+  const std::size_t processors = std::max(1u, std::thread::hardware_concurrency());
+  std::vector<std::unique_ptr<NoisyLearner>> learners;
+  std::vector<std::unique_ptr<Neighbour>> neighbours;
+  for (std::size_t number = 1; number < 2 * processors; ++number) {
+    NoisyLearner& learner = *learners.emplace_back(std::make_unique<NoisyLearner>(job, network));
+    neighbours.push_back(
+        std::make_unique<Neighbour>([&learner, number, is_bound = false]() mutable {
+          if (!std::exchange(is_bound, true)) bind_thread_to_processor(number);
+          learner.pass();
+        }));
+  }
+  std::vector<double> seconds;
+  std::thread([&] {
+    bind_thread_to_processor(0);
+    seconds = NoisyLearner(job, network).time(passes).passes;
+  }).join();
+  return seconds;
 }
 
 Neighbour::Neighbour(std::function<void()> task)

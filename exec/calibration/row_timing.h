@@ -33,6 +33,11 @@ RowTimes time_rows(const training::Job& job, const network::Network& network, co
 RowTimes time_rows_on_noise(const training::Job& job, const network::Network& network,
                             std::int32_t passes);
 
+/// The passes of one thread of twice as many as there are processors, which all do the same: two
+/// take turns on each.
+std::vector<double> time_passes_in_turns(const training::Job& job, const network::Network& network,
+                                         std::int32_t passes);
+
 /// Seconds of loading a batch of `job`, alone and on one thread: the median over passes.
 double time_input(const training::Job& job, const Dataset& data, std::int32_t passes);
 

@@ -25,11 +25,16 @@ std::vector<int> allowed_processors() {
   return processors;
 }
 
-void bind_all_threads(std::span<const int> processors) {
+cpu_set_t set_of(std::span<const int> processors) {
   cpu_set_t set;
   CPU_ZERO(&set);
   for (const int processor : processors)
     CPU_SET(static_cast<std::size_t>(processor), &set);
+  return set;
+}
+
+void bind_all_threads(std::span<const int> processors) {
+  const cpu_set_t set = set_of(processors);
   for (const auto& thread : std::filesystem::directory_iterator("/proc/self/task"))
     ::sched_setaffinity(std::stoi(thread.path().filename()), sizeof set, &set);
 }
@@ -59,6 +64,13 @@ void bind_to_processor(std::size_t number) {
   const std::vector<int> processors = allowed_processors();
   if (processors.empty()) return;
   bind_all_threads(std::span(processors).subspan(number % processors.size(), 1));
+}
+
+void bind_thread_to_processor(std::size_t number) {
+  const std::vector<int> processors = allowed_processors();
+  if (processors.empty()) return;
+  const cpu_set_t set = set_of(std::span(processors).subspan(number % processors.size(), 1));
+  ::sched_setaffinity(0, sizeof set, &set);
 }
 
 }  // namespace lockstep::exec

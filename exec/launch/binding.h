@@ -21,5 +21,7 @@ bool bind_to_share(const Session& session, std::int32_t threads);
 /// Binds this process to one of the processors that it may use, the `number`-th modulo how many
 /// there are.
 void bind_to_processor(std::size_t number);
+/// The same of the calling thread only.
+void bind_thread_to_processor(std::size_t number);
 
 }  // namespace lockstep::exec

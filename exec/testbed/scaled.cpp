@@ -133,14 +133,16 @@ Scaled scale(const Topology& topology, const Scaling& scaling, const std::string
   return scaled;
 }
 
-Scaled two_hosts(const std::string& bandwidth) {
+Scaled two_hosts(const std::string& bandwidth, double cores) {
   Scaling scaling;
   scaling.processors = std::max(1u, std::thread::hardware_concurrency());
-  return scale(topology::parse_topology(
-                   R"({"name": "two hosts", "generate": {"star": {"hosts": 2, "bandwidth": ")" +
-                       bandwidth + R"(", "latency": "0 us"}}})",
-                   "two hosts"),
-               scaling, "two hosts");
+  topology::Topology topology = topology::parse_topology(
+      R"({"name": "two hosts", "generate": {"star": {"hosts": 2, "bandwidth": ")" + bandwidth +
+          R"(", "latency": "0 us"}}})",
+      "two hosts");
+  for (Host& host : topology.hosts)
+    host.cores = cores;
+  return scale(topology, scaling, "two hosts");
 }
 
 }  // namespace lockstep::exec

@@ -32,8 +32,8 @@ struct Scaled {
 /// machine's processors, flows that are split.
 Scaled scale(const topology::Topology& topology, const Scaling& scaling, const std::string& where);
 
-/// Two hosts on a switch, which have all that hosts of this machine get: for measuring what two
-/// hosts can. `bandwidth` as in a topology's file.
-Scaled two_hosts(const std::string& bandwidth);
+/// Two hosts on a switch for measuring what two hosts can: with so many `cores`, or, for 0, all
+/// that hosts of this machine get. `bandwidth` as in a topology's file.
+Scaled two_hosts(const std::string& bandwidth, double cores = 0);
 
 }  // namespace lockstep::exec

@@ -282,7 +282,7 @@ bool holds_momentum(const Codec& codec) {
 
 bool is_advised(const Codec& codec) {
   using enum Method;
-  constexpr Method kAdvised[] = {Float16, BFloat16, Dgc, PowerSgd};
+  constexpr Method kAdvised[] = {Float16, BFloat16, Dgc, Qsgd, OneBit, PowerSgd};
   return std::find(std::begin(kAdvised), std::end(kAdvised), codec.method) != std::end(kAdvised);
 }
 

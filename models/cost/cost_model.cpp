@@ -163,15 +163,29 @@ Demand CostModel::combine(Rank rank, std::uint64_t bytes) const {
 Demand CostModel::coding(Rank rank, const schedule::Step& step, bool is_first) const {
   const compression::Group& group = codes_[static_cast<std::size_t>(step.target)];
   const compression::Codec& codec = group.codec;
-  if (step.verb == schedule::Verb::Encode)
-    return codec_row(rank, group, is_first ? kEncode : kEncodeNext, efforts_of(codec).encode);
-  Demand demand = codec_row(rank, group, kDecode, efforts_of(codec).decode);
-  if (step.combine != schedule::Operator::Sum) return demand;
-  const Demand another = codec_row(rank, group, kDecodeAnother, efforts_of(codec).decode);
-  const auto others = static_cast<double>(machines_.size() - 1);
-  demand.seconds += others * another.seconds;
-  demand.memory_bytes += others * another.memory_bytes;
+  if (step.verb == schedule::Verb::Encode && !is_first)
+    return codec_row(rank, group, kEncodeNext, efforts_of(codec).encode);
+  const bool encodes = step.verb == schedule::Verb::Encode;
+  Demand demand = encodes ? codec_row(rank, group, kEncode, efforts_of(codec).encode)
+                          : codec_row(rank, group, kDecode, efforts_of(codec).decode);
+  if (step.combine == schedule::Operator::Sum) {
+    const Demand another = codec_row(rank, group, kDecodeAnother, efforts_of(codec).decode);
+    const auto others = static_cast<double>(machines_.size() - 1);
+    demand.seconds += others * another.seconds;
+    demand.memory_bytes += others * another.memory_bytes;
+  }
+  add_copy(rank, group, demand);
   return demand;
+}
+
+/// Several tensors are copied next to each other before they are encoded, and apart once decoded:
+/// read, and the place they go to read and written.
+void CostModel::add_copy(Rank rank, const compression::Group& group, Demand& demand) const {
+  if (group.tensors.size() < 2) return;
+  const double bytes = 3 * sizeof(float) * static_cast<double>(group.elements());
+  demand.memory_bytes += bytes;
+  demand.seconds += bytes / machine(rank).core_memory_bytes_per_second /
+                    speed_[static_cast<std::size_t>(rank)];
 }
 
 /// Of a codec that was measured with another parameter only, what was measured there.

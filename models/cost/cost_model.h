@@ -106,6 +106,7 @@ class CostModel {
   double walked(double since) const;
   Demand codec_row(Rank rank, const compression::Group& group, const char* direction,
                    const compression::Effort& effort) const;
+  void add_copy(Rank rank, const compression::Group& group, Demand& demand) const;
   /// What was measured of exchanges on the rank's host; null where nothing was.
   const ExchangeCosts* exchanges(Rank rank) const;
   /// Of messages to or from the rank.

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/cost/turns.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+
+using namespace lockstep;
+using namespace lockstep::cost;
+
+namespace {
+
+Machine machine() {
+  Machine machine;
+  machine.iteration_jitter = 0.03;
+  machine.turn_dispersion = 0.0004;
+  machine.quota_dispersion = 0.01;
+  machine.quota_slowdown = 0.5;
+  return machine;
+}
+
+}  // namespace
+
+TEST_CASE("turns: threads with a processor each have the machine's own jitter", "[turns]") {
+  CHECK(compute_jitter(machine(), 2, 2, 0.1) == 0.03);
+  CHECK(compute_jitter(machine(), 2.5, 2, 0.1) == 0.03);
+  CHECK(quota_slowdown(machine(), 2, 2) == 1);
+  CHECK(quota_slowdown(machine(), 2.5, 2) == 1);
+}
+
+TEST_CASE("turns: variances of turns add up over an iteration", "[turns]") {
+  // 0.4 ms / 16 ms = 0.025 = 0.158², besides 0.03.
+  CHECK(compute_jitter(machine(), 2, 4, 0.016) == Approx(std::hypot(0.03, 0.15811388)));
+  CHECK(compute_jitter(machine(), 2, 4, 1.6) == Approx(std::hypot(0.03, 0.015811388)));
+  CHECK(quota_slowdown(machine(), 2, 4) == 1);  // all of the time somebody works
+}
+
+TEST_CASE("turns: a quota costs jitter and time by the pause after it", "[turns]") {
+  // q = 0.4: 10 ms · 0.36 / 90 ms = 0.04 = 0.2².
+  CHECK(compute_jitter(machine(), 0.4, 1, 0.09) == Approx(std::hypot(0.03, 0.2)));
+  CHECK(compute_jitter(machine(), 0.8, 2, 0.09) == Approx(std::hypot(0.03, 0.2)));
+  CHECK(quota_slowdown(machine(), 0.4, 1) == Approx(1.3));
+  CHECK(quota_slowdown(machine(), 0.9, 1) == Approx(1.05));
+}
