@@ -70,8 +70,9 @@ struct Learning {
   std::optional<double> test_accuracy;  // 0 … 1
   /// The gradient noise scale in images, smoothed, after every iteration: NaN while there is no
   /// estimate; empty if it was not asked for.
-  std::vector<double> noise_scale;
-  std::vector<training::AccuracyPoint> curve;  // on the test images; empty if it was not asked for
+  std::vector<double> noise_scale{};
+  std::vector<training::AccuracyPoint>
+      curve{};  // on the test images; empty if it was not asked for
 };
 
 /// What was trained on and tested with. Measured only.

@@ -29,12 +29,12 @@ enum class RateScaling : std::uint8_t {
 struct RateSchedule {
   RatePolicy policy = RatePolicy::Constant;
   RateScaling scaling = RateScaling::None;
-  std::int32_t base_batch = 64;     // of the base rate; with scaling
-  std::int32_t warm_up = 0;         // iterations
-  std::vector<std::int32_t> drops;  // Step: iterations from which on the rate is lower
-  double drop_factor = 0.1;         // Step
-  double end = 0;                   // Cosine, Polynomial, Exponential: last rate ÷ peak
-  double power = 1;                 // Polynomial
+  std::int32_t base_batch = 64;       // of the base rate; with scaling
+  std::int32_t warm_up = 0;           // iterations
+  std::vector<std::int32_t> drops{};  // Step: iterations from which on the rate is lower
+  double drop_factor = 0.1;           // Step
+  double end = 0;                     // Cosine, Polynomial, Exponential: last rate ÷ peak
+  double power = 1;                   // Polynomial
 };
 
 /// Of a global batch of `batch` images: the rate after the warm-up.
