@@ -67,7 +67,7 @@ def check_resume(folder):
         paths["half"])
     error = run("train", *JOB, "--ranks", "3", "--compression", "ef-sign", "--iterations", "12",
                 "--resume", paths["half"], status=2).stderr
-    assert "has what codecs of 2 ranks keep, cannot go on with 3" in error, error
+    assert "has what each of 2 ranks keeps, cannot go on with 3" in error, error
 
 
 def check_faults(machine):
