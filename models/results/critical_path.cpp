@@ -2,12 +2,10 @@
 #include "models/results/critical_path.h"
 
 #include <algorithm>
-#include <map>
-#include <optional>
 #include <tuple>
 #include <utility>
 
-#include "models/base/errors.h"
+#include "models/results/trace_steps.h"
 
 namespace lockstep::results {
 
@@ -15,31 +13,7 @@ namespace {
 
 using schedule::Lane;
 using schedule::Step;
-using schedule::StepIndex;
 using schedule::Verb;
-
-/// Emits steps; neighbours are often of one round, which is emitted once.
-class Steps {
- public:
-  explicit Steps(const schedule::Schedule& schedule) : schedule_(schedule) {}
-
-  const Step& of(const TraceSpan& span) {
-    const schedule::StepSource& source = *schedule_.fragments[span.fragment].steps;
-    const std::uint32_t slots = source.shape(span.rank).steps_per_round;
-    const std::tuple wanted{span.rank, span.fragment, span.step / slots};
-    if (wanted != emitted_) {
-      round_.assign(slots, Step{});
-      source.emit(span.rank, span.step / slots, round_);
-      emitted_ = wanted;
-    }
-    return round_[span.step % slots];
-  }
-
- private:
-  const schedule::Schedule& schedule_;
-  std::vector<Step> round_;
-  std::tuple<Rank, std::uint32_t, std::uint32_t> emitted_{-1, 0, 0};
-};
 
 class Finder {
  public:
@@ -152,7 +126,7 @@ class Finder {
 
   const schedule::Schedule& schedule_;
   std::span<const TraceSpan> spans_;
-  Steps steps_;
+  TraceSteps steps_;
   std::vector<std::vector<std::size_t>> by_end_;  // [rank], places in spans_
   std::vector<std::size_t> other_end_;            // of a message
   std::vector<std::uint8_t> visited_;
@@ -162,40 +136,6 @@ class Finder {
 };
 
 }  // namespace
-
-std::vector<MessageSpans> match_messages(const schedule::Schedule& schedule,
-                                         std::span<const TraceSpan> spans) {
-  struct End {
-    std::tuple<std::int32_t, Rank, Rank, std::uint8_t> channel;  // iteration, from, to, stream
-    std::size_t span;
-  };
-  std::vector<End> ends[2];
-  Steps steps(schedule);
-  for (std::size_t i = 0; i < spans.size(); ++i) {
-    const TraceSpan& span = spans[i];
-    if (span.peer < 0) continue;
-    const Step& step = steps.of(span);
-    const bool sends = step.verb == Verb::Send;
-    ends[sends ? 0 : 1].push_back({{span.iteration, sends ? span.rank : span.peer,
-                                    sends ? span.peer : span.rank, step.stream},
-                                   i});
-  }
-  for (std::vector<End>& list : ends)
-    std::sort(list.begin(), list.end(), [&](const End& a, const End& b) {
-      return std::tie(a.channel, spans[a.span].fragment, spans[a.span].step) <
-             std::tie(b.channel, spans[b.span].fragment, spans[b.span].step);
-    });
-  std::vector<MessageSpans> messages;
-  for (auto send = ends[0].begin(), receive = ends[1].begin();
-       send != ends[0].end() && receive != ends[1].end();)
-    if (send->channel < receive->channel)  // the other end is not in the trace
-      ++send;
-    else if (receive->channel < send->channel)
-      ++receive;
-    else
-      messages.push_back({send++->span, receive++->span});
-  return messages;
-}
 
 std::vector<PathSegment> critical_path(const schedule::Schedule& schedule,
                                        std::span<const TraceSpan> spans, Rank rank, Time start,

@@ -31,17 +31,6 @@ struct PathSegment {
   Time duration() const { return end - start; }
 };
 
-/// The two ends of a message in a trace, by their places in `spans`.
-struct MessageSpans {
-  std::size_t send = 0;
-  std::size_t receive = 0;
-};
-
-/// What is sent and received in one iteration, both in `spans`: those of one sender, receiver and
-/// stream match first to first.
-std::vector<MessageSpans> match_messages(const schedule::Schedule& schedule,
-                                         std::span<const TraceSpan> spans);
-
 /// From `end`, when a step of `rank` ends, back to `start`: each step by what let it begin, which
 /// is the step of its rank that ended last before it, those that it waits for first; a message that
 /// is waited for by its sender, a Send that is waited for by its receiver. Earliest first, without

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <map>
 
+#include "models/results/trace_steps.h"
 #include "models/topology/routes.h"
 
 namespace lockstep::results {
@@ -17,7 +18,9 @@ using Kind = PathSegment::Kind;
 class Explainer {
  public:
   Explainer(const Explained& explained, std::int32_t iteration)
-      : explained_(explained), routes_(explained.topology, explained.seed) {
+      : explained_(explained),
+        steps_(explained.schedule),
+        routes_(explained.topology, explained.seed) {
     for (Rank rank = 0; rank < explained.schedule.ranks; ++rank)
       if (figures_of(rank, iteration).end > figures_of(explanation_.rank, iteration).end)
         explanation_.rank = rank;
@@ -49,13 +52,6 @@ class Explainer {
   const topology::Link& link(LinkId id) const {
     return explained_.topology.links[static_cast<std::size_t>(id)];
   }
-  Step step_of(Rank rank, std::uint32_t fragment, schedule::StepIndex step) const {
-    const schedule::StepSource& source = *explained_.schedule.fragments[fragment].steps;
-    const std::uint32_t slots = source.shape(rank).steps_per_round;
-    std::vector<Step> round(slots);
-    source.emit(rank, step / slots, round);
-    return round[step % slots];
-  }
   std::vector<topology::Hop> route(Rank sender, Rank receiver, std::uint8_t stream) {
     const topology::Flow flow{host_of(sender), host_of(receiver), sender, receiver, stream};
     const topology::Route found = routes_.between(flow);
@@ -66,7 +62,7 @@ class Explainer {
     for (const PathSegment& segment : explanation_.path) {
       const std::string& fragment = explained_.schedule.fragments[segment.fragment].name;
       const bool computes = segment.kind == Kind::Compute || segment.kind == Kind::Input;
-      const Step step = computes ? step_of(segment.rank, segment.fragment, segment.step) : Step{};
+      const Step step = computes ? steps_.of(segment.rank, segment.fragment, segment.step) : Step{};
       explanation_.names.push_back(
           computes && step.verb == schedule::Verb::Compute
               ? explained_.work_names[static_cast<std::size_t>(step.target)]
@@ -129,7 +125,7 @@ class Explainer {
       const double begin = (sent.start.seconds() - start) / part;
       const double end = (explained_.spans[receive].end.seconds() - start) / part;
       if (end <= 0 || begin >= kParts || end <= begin) continue;
-      const Step step = step_of(sent.rank, sent.fragment, sent.step);
+      const Step step = steps_.of(sent);
       for (const auto& [id, share] : route(sent.rank, sent.peer, step.stream)) {
         std::vector<double>& of_link = bytes[id];
         of_link.resize(kParts);
@@ -170,6 +166,7 @@ class Explainer {
   }
 
   const Explained& explained_;
+  TraceSteps steps_;
   topology::Routes routes_;
   std::int32_t iteration_ = 0;
   IterationFigures figures_;

@@ -10,7 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "models/base/errors.h"
+#include "models/results/trace_steps.h"
 
 namespace lockstep::results {
 
@@ -76,24 +76,6 @@ struct Slice {
 bool drawn_before(const TraceSpan& a, const TraceSpan& b) {
   return std::tuple(a.rank, a.lane, a.start, a.iteration, a.fragment, a.step) <
          std::tuple(b.rank, b.lane, b.start, b.iteration, b.fragment, b.step);
-}
-
-/// The steps behind the spans. Neighbours are often of one round, which is emitted once.
-void find_steps(const schedule::Schedule& schedule, std::vector<Slice>& slices) {
-  std::vector<Step> round;
-  std::tuple<Rank, std::uint32_t, std::uint32_t> emitted{-1, 0, 0};
-  for (Slice& slice : slices) {
-    const TraceSpan& span = slice.span;
-    const schedule::StepSource& source = *schedule.fragments[span.fragment].steps;
-    const std::uint32_t slots = source.shape(span.rank).steps_per_round;
-    const std::tuple wanted{span.rank, span.fragment, span.step / slots};
-    if (wanted != emitted) {
-      round.assign(slots, Step{});
-      source.emit(span.rank, span.step / slots, round);
-      emitted = wanted;
-    }
-    slice.step = round[span.step % slots];
-  }
 }
 
 /// Threads: each slice takes the first row of its lane that is free by then. `slices` are sorted by
@@ -174,48 +156,13 @@ void add_slices(Events& events, const schedule::Schedule& schedule,
   }
 }
 
-/// One end of a message. Those of one channel match first to first, in program order.
-struct MessageEnd {
-  using Channel = std::tuple<std::int32_t, Rank, Rank, std::uint8_t>;
-  Channel channel;  // iteration, sender, receiver, stream
-  const Slice* slice = nullptr;
-
-  friend bool operator<(const MessageEnd& a, const MessageEnd& b) {
-    const TraceSpan& of_a = a.slice->span;
-    const TraceSpan& of_b = b.slice->span;
-    return std::tie(a.channel, of_a.fragment, of_a.step) <
-           std::tie(b.channel, of_b.fragment, of_b.step);
-  }
-};
-
-/// Arrows from the start of each send to the end of its receive.
-void add_messages(Events& events, const std::vector<Slice>& slices) {
-  std::vector<MessageEnd> sends;
-  std::vector<MessageEnd> receives;
-  for (const Slice& slice : slices) {
-    const TraceSpan& span = slice.span;
-    const Step& step = slice.step;
-    if (step.verb == Verb::Send)
-      sends.push_back({{span.iteration, span.rank, step.target, step.stream}, &slice});
-    if (step.verb == Verb::Recv)
-      receives.push_back({{span.iteration, step.target, span.rank, step.stream}, &slice});
-  }
-  std::sort(sends.begin(), sends.end());
-  std::sort(receives.begin(), receives.end());
-
-  auto send = sends.begin();
-  auto receive = receives.begin();
-  for (std::int64_t number = 0; send != sends.end() && receive != receives.end();) {
-    if (send->channel < receive->channel) {  // the other end is not in the trace
-      ++send;
-      continue;
-    }
-    if (receive->channel < send->channel) {
-      ++receive;
-      continue;
-    }
-    const Slice& from = *send++->slice;
-    const Slice& to = *receive++->slice;
+/// Arrows from the start of each send to the end of its receive; `spans` are those of `slices`.
+void add_messages(Events& events, const schedule::Schedule& schedule,
+                  std::span<const TraceSpan> spans, const std::vector<Slice>& slices) {
+  std::int64_t number = 0;
+  for (const auto& [send, receive] : match_messages(schedule, spans)) {
+    const Slice& from = slices[send];
+    const Slice& to = slices[receive];
     const std::string message =
         ",\"name\":\"message\",\"cat\":\"message\",\"id\":" + std::to_string(number++);
     // An arrow ends in the slice that is open at its time: just before the end.
@@ -258,19 +205,16 @@ std::string to_chrome_trace(const schedule::Schedule& schedule,
 
   std::vector<Slice> slices;
   slices.reserve(sorted.size());
+  TraceSteps steps(schedule);
   for (const TraceSpan& span : sorted)
-    slices.push_back({span,
-                      {},
-                      (span.start - origin).picoseconds / 1000,
-                      (span.end - origin).picoseconds / 1000,
-                      0});
-  find_steps(schedule, slices);
+    slices.push_back({span, steps.of(span), (span.start - origin).picoseconds / 1000,
+                      (span.end - origin).picoseconds / 1000, 0});
   choose_threads(slices);
 
   Events events;
   add_names(events, slices, host_of_rank);
   add_slices(events, schedule, work_names, slices);
-  add_messages(events, slices);
+  add_messages(events, schedule, sorted, slices);
   if (explanation != nullptr) add_path(events, *explanation, schedule.ranks, origin);
   return events.file();
 }
