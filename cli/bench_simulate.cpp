@@ -61,8 +61,7 @@ options::options_description bench_flags() {
   add("fidelity", options::value<std::string>()->default_value("flow"), "ideal or flow");
   add("cross-check",
       "instead: the simulated time at every fidelity (ideal, flow, and packet by packet), where "
-      "they "
-      "part and which one is needed. Only the network costs time");
+      "they part and which one is needed. Only the network costs time");
   add("queue-bytes", options::value<std::string>()->default_value("128 KiB"),
       "of packets: that wait at a switch for one link");
   add("minimum-timeout", options::value<std::string>()->default_value("200 ms"),
@@ -72,9 +71,8 @@ options::options_description bench_flags() {
       "that begin at different times, up to a millisecond apart");
   add("fold", options::value<std::string>()->default_value("on"),
       "on: simulate ranks that are alike once; off; bracket: where not all chunks are of one size, "
-      "so "
-      "that no ranks are alike, simulate all with the smaller and all with the larger one: what is "
-      "between is certain on an ideal network, an estimate where flows share");
+      "so that no ranks are alike, simulate all with the smaller and all with the larger one: what "
+      "is between is certain on an ideal network, an estimate where flows share");
   add("repetitions", options::value<std::string>()->default_value("1"), "of each row");
   add("out", options::value<std::string>(), "write the rows as JSON");
   return flags;
@@ -211,13 +209,6 @@ std::uint64_t elements(const options::variables_map& values) {
   return bytes / kFloatBytes;
 }
 
-double end_of(const sim::SimulatedRun& run) {
-  Time last;
-  for (const auto& iterations : run.iterations)
-    last = std::max(last, iterations.back().end);
-  return last.seconds();
-}
-
 SimulatorRow measure(const options::variables_map& values, std::int32_t ranks, int repetitions) {
   const Clock::time_point start = Clock::now();
   const topology::Topology topology = make_topology(values, ranks);
@@ -244,13 +235,14 @@ SimulatorRow measure(const options::variables_map& values, std::int32_t ranks, i
     row.messages = run.messages;
     row.events = run.events;
     row.simulated_ranks = run.simulated_ranks;
-    row.simulated_seconds = end_of(run);
+    row.simulated_seconds = run.end_seconds();
   }
   if (brackets) {
     const Case smaller =
         make_case(values, topology, host_of_rank, job, even_count(count, ranks, false));
     row.least_seconds =
-        end_of(sim::simulate(smaller.schedule, cost, topology, host_of_rank, smaller.options));
+        sim::simulate(smaller.schedule, cost, topology, host_of_rank, smaller.options)
+            .end_seconds();
   }
   row.whole_seconds = seconds_since(start);
   rusage usage{};
@@ -271,8 +263,6 @@ void print(const SimulatorRow& row) {
   std::fflush(stdout);
 }
 
-}  // namespace
-
 void check_fidelities(const options::variables_map& values, std::int32_t ranks) {
   const topology::Topology topology = make_topology(values, ranks);
   const training::Job job = job_of(values);
@@ -288,6 +278,8 @@ void check_fidelities(const options::variables_map& values, std::int32_t ranks) 
   std::printf("%d ranks, %s\n", ranks, made.schedule.name.c_str());
   print(cross_check(made.schedule, cost, topology, host_of_rank, tcp_options(values)));
 }
+
+}  // namespace
 
 int run_bench_simulate(const Arguments& arguments) {
   const options::options_description flags = bench_flags();

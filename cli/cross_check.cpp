@@ -12,17 +12,6 @@ namespace {
 
 constexpr double kSame = 0.05;  // differences below are none
 
-double seconds_of(const schedule::Schedule& schedule, const cost::CostModel& cost,
-                  const topology::Topology& topology, std::span<const HostId> host_of_rank,
-                  sim::Fidelity fidelity) {
-  const sim::SimulatedRun run =
-      sim::simulate(schedule, cost, topology, host_of_rank, {.fidelity = fidelity, .fold = true});
-  Time last;
-  for (const auto& iterations : run.iterations)
-    last = std::max(last, iterations.back().end);
-  return last.seconds();
-}
-
 /// "12 %": by how much `b` is more than `a`.
 std::string more(double b, double a) {
   char text[32];
@@ -37,7 +26,9 @@ CrossCheck cross_check(const schedule::Schedule& schedule, const cost::CostModel
                        const sim::TcpOptions& tcp) {
   CrossCheck check;
   const auto seconds = [&](const topology::Topology& network, sim::Fidelity fidelity) {
-    return seconds_of(schedule, cost, network, host_of_rank, fidelity);
+    return sim::simulate(schedule, cost, network, host_of_rank,
+                         {.fidelity = fidelity, .fold = true})
+        .end_seconds();
   };
   check.packet = sim::simulate_packets(schedule, topology, host_of_rank, tcp);
   check.ideal_seconds = seconds(topology, sim::Fidelity::Ideal);

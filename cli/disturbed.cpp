@@ -61,12 +61,9 @@ double waited_seconds(const ResolvedJob& resolved, const cost::CostModel& cost, 
   options.seed = resolved.job.seed;
   options.disturbances = disturbances_of(resolved);
   const auto end = [&] {
-    const sim::SimulatedRun run = sim::simulate(resolved.iteration.schedule, cost,
-                                                resolved.topology, resolved.host_of_rank, options);
-    Time last;
-    for (const auto& iterations : run.iterations)
-      last = std::max(last, iterations.back().end);
-    return last.seconds();
+    return sim::simulate(resolved.iteration.schedule, cost, resolved.topology,
+                         resolved.host_of_rank, options)
+        .end_seconds();
   };
   const double undisturbed = end();
   const double from = kBefore * seconds + phase;

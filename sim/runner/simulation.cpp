@@ -296,6 +296,13 @@ Time Run::occupy(RankState& state, Time duration) {
   return state.lane_free_at;
 }
 
+double SimulatedRun::end_seconds() const {
+  Time last;
+  for (const std::vector<results::IterationFigures>& of_rank : iterations)
+    last = std::max(last, of_rank.back().end);
+  return last.seconds();
+}
+
 SimulatedRun simulate(const schedule::Schedule& schedule, const cost::CostModel& cost,
                       const topology::Topology& topology, std::span<const HostId> host_of_rank,
                       const Options& options) {

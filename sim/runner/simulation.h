@@ -88,6 +88,9 @@ struct SimulatedRun {
   std::uint64_t messages = 0;        // warm-up included, like `events`
   std::uint64_t events = 0;          // that were handled
   std::int32_t simulated_ranks = 0;  // fewer than there are when folded
+
+  /// When the last rank ends its last iteration, in seconds.
+  double end_seconds() const;
 };
 
 /// `host_of_rank` has a host of the topology for each rank of the schedule. The same arguments give
