@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "cli/prediction.h"
+#include "cli/simulated_training.h"
 #include "models/base/errors.h"
 #include "models/base/text_file.h"
 
@@ -56,8 +57,7 @@ double waited_seconds(const ResolvedJob& resolved, const cost::CostModel& cost, 
   const Failure& failure = *resolved.conditions.failure;
   sim::Options options;
   options.iterations = kBefore + 1 + kAfter;
-  options.compute_noise =
-      resolved.conditions.compute_jitter.value_or(cost.machine(0).iteration_jitter);
+  options.compute_noise = jitter_of(resolved, cost);
   options.seed = resolved.job.seed;
   options.disturbances = disturbances_of(resolved);
   const auto end = [&] {

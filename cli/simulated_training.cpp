@@ -48,7 +48,7 @@ std::int32_t simulated_turns(std::uint64_t messages, std::int32_t turn) {
   return static_cast<std::int32_t>(std::clamp<std::uint64_t>(affordable, 1, wanted));
 }
 
-sim::Options options_of(const ResolvedJob& resolved, const Stretch& stretch, double measured_jitter,
+sim::Options options_of(const ResolvedJob& resolved, const Stretch& stretch, double jitter,
                         bool with_spans) {
   const training::Job& job = resolved.job;
   sim::Options options;
@@ -66,9 +66,7 @@ sim::Options options_of(const ResolvedJob& resolved, const Stretch& stretch, dou
   options.warm_up_iterations = messages < kManyMessages ? stretch.turn : 0;
   options.iterations = stretch.turn * simulated_turns(messages, stretch.turn);
   if (resolved.conditions.is_random()) options.iterations *= 5;  // what is rare has to happen too
-  options.compute_noise = options.fidelity == sim::Fidelity::Flow ? measured_jitter : 0;
-  if (resolved.conditions.compute_jitter)
-    options.compute_noise = *resolved.conditions.compute_jitter;
+  options.compute_noise = jitter;
   options.disturbances = disturbances_of(resolved);
   options.fold = true;
   options.record_spans = with_spans;
@@ -111,6 +109,8 @@ void append(const sim::SimulatedRun& run, std::size_t count, sim::SimulatedRun& 
 }  // namespace
 
 double jitter_of(const ResolvedJob& resolved, const cost::CostModel& cost) {
+  if (resolved.conditions.compute_jitter) return *resolved.conditions.compute_jitter;
+  if (resolved.job.fidelity == training::Fidelity::Ideal) return 0;
   const cost::Machine& machine = cost.machine(0);
   const auto [cores, threads] = computing_host(resolved, 0, machine);
   double seconds = 0;

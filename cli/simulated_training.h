@@ -8,7 +8,8 @@
 
 namespace lockstep::cli {
 
-/// Standard deviation ÷ mean of what the computing of an iteration takes: rank 0's, for all.
+/// Standard deviation ÷ mean of what the computing of an iteration takes: the conditions' word, or
+/// else what was measured, of rank 0 for all, which on an ideal network is left out.
 double jitter_of(const ResolvedJob& resolved, const cost::CostModel& cost);
 
 /// Simulates a few iterations of each stretch of the training that goes on in one way (one batch;
