@@ -80,6 +80,8 @@ Arguments calibration_for(const Suite& suite, const std::string& out) {
 cost::Machine as_datasheet(cost::Machine machine) {
   machine.origin = cost::Origin::Datasheet;
   machine.layers.clear();
+  machine.iteration_jitter = machine.turn_dispersion = 0;
+  machine.quota_dispersion = machine.quota_slowdown = 0;
   return machine;
 }
 
