@@ -99,7 +99,7 @@ bool is_local(const Job& job, std::int32_t iteration);
 bool ranks_differ(const Job& job, std::int32_t iterations);
 bool parameters_differ(const Job& job, std::int32_t iterations);
 
-/// For people: "every rank by itself from iteration 100 on, parameters averaged every 4".
+/// For people: "local from iteration 100 on: parameters … are averaged every 4 iteration(s), …".
 std::string describe_averaging(const Job& job);
 
 }  // namespace lockstep::training
