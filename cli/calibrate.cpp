@@ -143,7 +143,7 @@ int measure_as_rank(const options::variables_map& values) {
   std::string measured;
   if (values.count("passes")) {
     std::ostringstream text;
-    for (const double seconds : time_passes(false))
+    for (const double seconds : time_passes())
       text << seconds << ' ';
     measured = text.str();
   } else if (values.count("exchange")) {
@@ -269,7 +269,7 @@ cost::Machine measure(const Plan& plan) {
   exec::add_codecs(machine, plan.codecs, say);
   machine.iteration_jitter = cost::median(std::move(steadiness.jitters));
   std::fprintf(stderr, "computing in turns\n");
-  machine.turn_dispersion = exec::robust_dispersion(time_passes(true));
+  machine.turn_dispersion = measure_turn_dispersion();
   machine.run_to_run_residual = exec::relative_spread(steadiness.references);
   return machine;
 }

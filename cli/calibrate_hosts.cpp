@@ -28,12 +28,25 @@ training::Job reference_job(std::int32_t batch) {
   return job;
 }
 
-std::vector<double> time_passes(bool in_turns) {
-  constexpr std::int32_t kPasses = 60;
+namespace {
+
+constexpr std::int32_t kPasses = 60;
+constexpr int kRounds = 3;
+
+}  // namespace
+
+std::vector<double> time_passes() {
+  return exec::time_rows_on_noise(reference_job(16), network::load_network(kReference), kPasses)
+      .passes;
+}
+
+double measure_turn_dispersion() {
   const network::Network network = network::load_network(kReference);
-  const training::Job job = reference_job(16);
-  return in_turns ? exec::time_passes_in_turns(job, network, kPasses)
-                  : exec::time_rows_on_noise(job, network, kPasses).passes;
+  std::vector<double> dispersions;
+  for (int round = 0; round < kRounds; ++round)
+    dispersions.push_back(
+        exec::robust_dispersion(exec::time_passes_in_turns(reference_job(16), network, kPasses)));
+  return cost::median(std::move(dispersions));
 }
 
 std::string measure_with(std::int32_t ranks, const Arguments& arguments,
@@ -83,12 +96,11 @@ cost::MessageCost measure_messages() {
 /// next to nothing (turns.h).
 void measure_quota(cost::Machine& machine) {
   constexpr double kCores = 0.4;
-  constexpr int kRounds = 3;
   const exec::Scaled scaled = exec::two_hosts("1 Gbit/s", kCores);
   std::vector<double> slowdowns;
   std::vector<double> dispersions;
   for (int round = 0; round < kRounds; ++round) {
-    const double alone = cost::median(time_passes(false));
+    const double alone = cost::median(time_passes());
     const exec::Testbed testbed(scaled.topology, true);
     std::istringstream text(measure_with(2, {"--passes", "yes"}, &testbed));
     const std::vector<double> seconds{std::istream_iterator<double>(text), {}};

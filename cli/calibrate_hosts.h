@@ -16,8 +16,10 @@ namespace lockstep::cli {
 inline constexpr const char* kReference = "fashion-cnn";
 /// Of one rank.
 training::Job reference_job(std::int32_t batch);
-/// Seconds of passes of the reference network, alone or in turns with others.
-std::vector<double> time_passes(bool in_turns);
+/// Machine::turn_dispersion: the median of several rounds, lest a disturbed moment be taken for it.
+double measure_turn_dispersion();
+/// Seconds of passes of the reference network.
+std::vector<double> time_passes();
 
 /// Starts processes of this program that measure something together, each in a host of the testbed
 /// if there is one; returns what rank 0 left. Throws ConfigError when one fails.

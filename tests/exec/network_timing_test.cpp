@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "exec/calibration/network_timing.h"
+#include "exec/calibration/row_timing.h"
 #include "models/cost/cost_model.h"
 #include "models/training/iteration.h"
 #include "tests/exec/small_networks.h"
@@ -134,4 +135,13 @@ TEST_CASE("calibration: a larger network's updates are outside, a second network
   CHECK(std::is_sorted(updates->samples.begin(), updates->samples.end(),
                        [](const auto& a, const auto& b) { return a.units < b.units; }));
   CHECK(updates->samples.back().units == static_cast<double>(large.flat_count));
+}
+
+TEST_CASE("calibration: passes in turns are those of one thread of them", "[calibration]") {
+  training::Job job;
+  job.batch = 2;
+  job.iterations = 1;
+  const std::vector<double> passes = exec::time_passes_in_turns(job, all_kinds(), 7);
+  CHECK(passes.size() == 7);
+  CHECK(std::all_of(passes.begin(), passes.end(), [](double seconds) { return seconds > 0; }));
 }

@@ -313,5 +313,7 @@ TEST_CASE("calibration: a row becomes a line, its traffic what its slow-down ask
   CHECK(exec::relative_spread({1, 1, 1}) == 0);
   // Distances to the median 10 are 1, 0, 0, 1 and 990: their median is 1.
   CHECK(exec::robust_spread({9, 10, 10, 11, 1000}) == Approx(1 / 0.6745 / 10));
+  // Variance ÷ mean: (1 / 0.6745)² / 10.
+  CHECK(exec::robust_dispersion({9, 10, 10, 11, 1000}) == Approx(1 / 0.6745 / 0.6745 / 10));
   CHECK(exec::relative_spread({1, 3}) == Approx(std::sqrt(2.0) / 2));
 }
