@@ -71,7 +71,8 @@ class Finder {
   void add(PathSegment::Kind kind, Time begin, Rank rank, Rank peer, const TraceSpan& span) {
     begin = std::max(begin, start_);
     if (begin >= time_) return;
-    path_.push_back({kind, rank, peer, span.fragment, span.step, begin, time_});
+    const std::uint8_t stream = kind == PathSegment::Kind::Message ? steps_.of(span).stream : 0;
+    path_.push_back({kind, rank, peer, stream, span.fragment, span.step, begin, time_});
     time_ = begin;
   }
 

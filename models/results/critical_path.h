@@ -23,6 +23,7 @@ struct PathSegment {
   Kind kind = Kind::Wait;
   Rank rank = 0;
   Rank peer = -1;
+  std::uint8_t stream = 0;     // of a Message
   std::uint32_t fragment = 0;  // of the step; of a Wait, the next one's
   schedule::StepIndex step = 0;
   Time start;

@@ -76,7 +76,7 @@ class Explainer {
         explained_.topology.hosts[static_cast<std::size_t>(host_of(segment.rank))].name;
     LinkId slowest = -1;
     double least = 0;
-    for (const auto& [id, share] : route(segment.rank, segment.peer, 0))
+    for (const auto& [id, share] : route(segment.rank, segment.peer, segment.stream))
       if (const double rate = link(id).payload_bytes_per_second() / share;
           slowest < 0 || rate < least) {
         slowest = id;

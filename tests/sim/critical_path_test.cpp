@@ -7,6 +7,7 @@
 #include "models/base/random.h"
 #include "models/collectives/algorithm.h"
 #include "models/results/explanation.h"
+#include "models/results/trace_steps.h"
 #include "tests/sim/scenario.h"
 
 namespace lockstep::sim {
@@ -113,7 +114,9 @@ TEST_CASE("critical path: its pieces follow one another and add up to the iterat
       REQUIRE(std::any_of(scene.run.spans.begin(), scene.run.spans.end(), [&](const auto& span) {
         return (span.rank == path[i].rank || span.rank == path[i].peer) &&
                span.fragment == path[i].fragment && span.step == path[i].step &&
-               span.start <= path[i].start && path[i].end <= span.end;
+               span.start <= path[i].start && path[i].end <= span.end &&
+               (path[i].kind != Kind::Message ||
+                results::TraceSteps(scene.schedule).of(span).stream == path[i].stream);
       }));
     }
     CHECK(sum == figures.duration());
