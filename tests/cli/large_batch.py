@@ -4,39 +4,12 @@
 
 usage: large_batch.py LOCKSTEP"""
 import json
-import pathlib
-import subprocess
-import sys
-import tempfile
 
 from paper_machine import MACHINE
+from small_training import FOLDER, IMAGES, check, run, small_network
 
-LOCKSTEP = sys.argv[1]
-SCRATCH = tempfile.TemporaryDirectory()
-FOLDER = pathlib.Path(SCRATCH.name)
-
-
-def run(*arguments, status=0):
-    done = subprocess.run([LOCKSTEP, *map(str, arguments)], capture_output=True, text=True,
-                          timeout=120)
-    assert done.returncode == status, (arguments, done.returncode, done.stdout, done.stderr)
-    return done.stdout + done.stderr
-
-
-def check(condition, what):
-    if not condition:
-        sys.exit(f"FAILED: {what}")
-
-
-# A set of drawn images is enough to learn from.
-images = FOLDER / "images"
-run("data", "make", "--out", images, "--images", 96, "--size", 40, "--seed", 1)
-network = FOLDER / "network.json"
-network.write_text(json.dumps({
-    "name": "small", "input": {"height": 16, "width": 16, "channels": 3}, "classes": 2,
-    "layers": [{"kind": "convolution", "channels": 4, "kernel": 3}, {"kind": "relu"},
-               {"kind": "max-pool", "kernel": 2}, {"kind": "dense", "features": 2}]}))
-job = ["--network", network, "--data", images, "--seed", 3, "--batch", 16, "--iterations", 12]
+network = small_network("relu")
+job = ["--network", network, "--data", IMAGES, "--seed", 3, "--batch", 16, "--iterations", 12]
 
 # Accumulated over two ranks and three micro-batches, training is what it is on one rank at once.
 losses = {}

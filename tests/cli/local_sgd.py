@@ -4,45 +4,14 @@
 
 usage: local_sgd.py LOCKSTEP"""
 import json
-import pathlib
-import subprocess
-import sys
-import tempfile
 
 from paper_machine import MACHINE
+from small_training import FOLDER, IMAGES, check, read, run, small_network
 
-LOCKSTEP = sys.argv[1]
-SCRATCH = tempfile.TemporaryDirectory()
-FOLDER = pathlib.Path(SCRATCH.name)
-
-
-def run(*arguments, status=0):
-    done = subprocess.run([LOCKSTEP, *map(str, arguments)], capture_output=True, text=True,
-                          timeout=120)
-    assert done.returncode == status, (arguments, done.returncode, done.stdout, done.stderr)
-    return done.stdout + done.stderr
-
-
-def check(condition, what):
-    if not condition:
-        sys.exit(f"FAILED: {what}")
-
-
-def read(name):
-    return json.loads((FOLDER / name).read_text())
-
-
-images = FOLDER / "images"
-run("data", "make", "--out", images, "--images", 96, "--size", 40, "--seed", 1)
-network = FOLDER / "network.json"
-network.write_text(json.dumps({
-    "name": "small", "input": {"height": 16, "width": 16, "channels": 3}, "classes": 2,
-    "layers": [{"kind": "convolution", "channels": 4, "kernel": 3}, {"kind": "batch-norm"},
-               {"kind": "relu"}, {"kind": "max-pool", "kernel": 2},
-               {"kind": "dense", "features": 2}]}))
+network = small_network("batch-norm", "relu")
 machine = FOLDER / "machine.json"
 machine.write_text(json.dumps(MACHINE))
-job = ["--network", network, "--data", images, "--seed", 5, "--batch", 17, "--ranks", 2]
+job = ["--network", network, "--data", IMAGES, "--seed", 5, "--batch", 17, "--ranks", 2]
 local = [*job, "--local-steps", 4, "--local-from", 2]
 
 # In every iteration it is synchronous SGD, through other messages.
