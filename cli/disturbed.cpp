@@ -17,16 +17,62 @@ using conditions::Failure;
 using conditions::kAll;
 using conditions::Reaction;
 
+namespace {
+
+/// The other job where the jobs before it have left hosts, or where it says.
+ResolvedJob resolve_other(const training::Job& other, const ResolvedJob& main,
+                          std::vector<bool>& is_taken, const std::string& where) {
+  training::Job job = other;
+  job.topology = main.job.topology;
+  job.fidelity = main.job.fidelity;
+  const std::vector<topology::Host>& hosts = main.topology.hosts;
+  if (job.placement.kind != topology::PlacementKind::Listed) {
+    topology::Topology free;
+    for (std::size_t host = 0; host < hosts.size(); ++host)
+      if (!is_taken[host]) free.hosts.push_back(hosts[host]);
+    if (free.hosts.empty()) throw ConfigError(where, "the jobs before it have left no host");
+    std::vector<std::string> names;
+    for (const HostId host : topology::place(free, job.ranks, job.placement, where))
+      names.push_back(free.hosts[static_cast<std::size_t>(host)].name);
+    job.placement = {topology::PlacementKind::Listed, std::move(names)};
+  }
+  ResolvedJob resolved = resolve(job, network::load_network(job.network), main.topology);
+  for (const HostId host : resolved.host_of_rank)
+    if (is_taken[static_cast<std::size_t>(host)])
+      throw ConfigError(where, "host \"" + hosts[static_cast<std::size_t>(host)].name +
+                                   "\" has ranks of another job; jobs share links, not hosts");
+  for (const HostId host : resolved.host_of_rank)
+    is_taken[static_cast<std::size_t>(host)] = true;
+  return resolved;
+}
+
+void add_others(ResolvedJob& resolved, const std::string& where) {
+  std::vector<bool> is_taken(resolved.topology.hosts.size());
+  for (const HostId host : resolved.host_of_rank)
+    is_taken[static_cast<std::size_t>(host)] = true;
+  for (conditions::OtherJob& other : resolved.conditions.jobs) {
+    const std::string place = where + ": /jobs/" + std::to_string(resolved.others.size()) + "/job";
+    resolved.others.push_back(resolve_other(other.job, resolved, is_taken, place));
+    ResolvedJob& added = resolved.others.back();
+    added.start = Time::from_seconds(other.start_seconds);
+    added.conditions.compute_jitter = resolved.conditions.compute_jitter;
+    other.job = added.job;  // with its hosts
+  }
+}
+
+}  // namespace
+
 void set_conditions(const std::string& text, const std::string& where, ResolvedJob& resolved) {
   const training::Job& job = resolved.job;
   Conditions given =
       conditions::parse_conditions(text, where, resolved.topology, job.ranks, job.batch);
-  const bool needs_flow = !given.traffic.empty() || given.failure;
+  const bool needs_flow = !given.traffic.empty() || given.failure || !given.jobs.empty();
   if (needs_flow && job.fidelity == training::Fidelity::Ideal)
     throw ConfigError(where,
-                      "traffic and failures need --fidelity flow: on an ideal network "
+                      "traffic, failures and other jobs need --fidelity flow: on an ideal network "
                       "nothing is shared");
   resolved.conditions = std::move(given);
+  add_others(resolved, where);
 }
 
 void read_conditions(const std::string& path, ResolvedJob& resolved) {
@@ -113,10 +159,44 @@ results::FailureFigures after_failure(const ResolvedJob& resolved, const Machine
   return figures;
 }
 
+std::vector<results::JobFigures> job_figures(const ResolvedJob& resolved, const Machines& machines,
+                                             double seconds) {
+  std::vector<results::JobFigures> figures;
+  if (resolved.others.empty()) return figures;
+  const auto mean = [&](const ResolvedJob& job) {
+    const sim::SimulatedRun run = simulate_training(job, job.topology, machines, {});
+    return results::summarise(run.iterations, run.bytes_sent, 0).iteration_seconds.mean;
+  };
+  const auto add = [&](ResolvedJob job, double shared) {
+    job.others.clear();
+    figures.push_back({job.job.network, job.job.ranks, job.job.batch, shared, mean(job)});
+  };
+  add(resolved, seconds);
+  // In one and the same simulation each of them is the one that is looked at, and all others, with
+  // this job among them, are its others.
+  for (std::size_t i = 0; i < resolved.others.size(); ++i) {
+    ResolvedJob job = resolved.others[i];
+    job.others = resolved.others;
+    job.others[i] = resolved;
+    job.others[i].others.clear();
+    const double shared = mean(job);
+    add(std::move(job), shared);
+  }
+  return figures;
+}
+
 void print_conditions(const results::Result& result) {
   const char* head = "conditions";
   for (const std::string& line : conditions::describe(result.conditions, result.topology)) {
     std::printf("  %-21s %s\n", head, line.c_str());
+    head = "";
+  }
+  head = "jobs";
+  for (const results::JobFigures& job : result.jobs) {
+    std::printf("  %-21s %s, %d rank(s): %s, alone %s (%+.1f %%)\n", head, job.network.c_str(),
+                job.ranks, format_seconds(job.iteration_seconds).c_str(),
+                format_seconds(job.alone_seconds).c_str(),
+                100 * (job.iteration_seconds / job.alone_seconds - 1));
     head = "";
   }
   if (!result.failure) return;

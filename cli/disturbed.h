@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "cli/job_options.h"
 #include "models/results/result.h"
@@ -18,6 +19,10 @@ void set_conditions(const std::string& text, const std::string& where, ResolvedJ
 
 /// All but failures.
 sim::Disturbances disturbances_of(const ResolvedJob& resolved);
+
+/// When there are other jobs: of this one, whose mean iteration is `seconds`, and of each of them.
+std::vector<results::JobFigures> job_figures(const ResolvedJob& resolved, const Machines& machines,
+                                             double seconds);
 
 /// Of the failure that the conditions have. `seconds`: the mean iteration without it.
 results::FailureFigures after_failure(const ResolvedJob& resolved, const Machines& machines,

@@ -29,6 +29,8 @@ struct ResolvedJob {
   std::vector<HostId> host_of_rank;
   training::Iteration iteration;
   conditions::Conditions conditions{};  // of a prediction
+  std::vector<ResolvedJob> others{};    // those of the conditions
+  Time start{};                         // if it is one of others
 
   std::vector<std::int32_t> batch_of_rank() const;
   std::vector<std::string> host_name_of_rank() const;

@@ -152,6 +152,7 @@ Prediction predict(const ResolvedJob& resolved, const Machines& machines, const 
   result.links = link_figures(resolved.topology, run, static_cast<double>(iterations),
                               result.summary.iteration_seconds.mean);
   result.ranks = rank_figures(resolved, run);
+  result.jobs = job_figures(resolved, machines, result.summary.iteration_seconds.mean);
   if (resolved.conditions.failure)
     result.failure = after_failure(resolved, machines, cost, result.summary.iteration_seconds.mean);
   constexpr std::int32_t kTracedIterations = 4;  // as many as a real run keeps

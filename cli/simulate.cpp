@@ -19,9 +19,10 @@ int run_simulate(const Arguments& arguments) {
   add_result_options(flags);
   add_job_options(flags);
   add_explain_option(flags);
-  flags.add_options()("conditions", options::value<std::string>(),
-                      "what disturbs the job: a JSON file with stragglers, traffic of others, a "
-                      "failure (models/conditions/README.md); auto chooses without it");
+  flags.add_options()(
+      "conditions", options::value<std::string>(),
+      "what disturbs the job: a JSON file with stragglers, traffic of others, other "
+      "jobs on the same network, a failure (models/conditions/README.md); auto chooses without it");
   flags.add_options()("explain-time",
                       "say where an iteration's time goes: its critical path, the links meanwhile, "
                       "what it takes at least; in the result and the trace too");

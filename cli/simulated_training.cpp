@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <vector>
 
 #include "cli/disturbed.h"
@@ -82,7 +83,67 @@ ResolvedJob in_phase(const ResolvedJob& whole, const training::Phase& phase) {
                       "changes");
   ResolvedJob resolved = resolve(phase.job, whole.network, whole.topology);
   resolved.conditions = whole.conditions;
+  resolved.others = whole.others;
   return resolved;
+}
+
+/// All iterations alike are the first one again: they must not run on into the next stretch.
+schedule::Schedule schedule_of(const ResolvedJob& resolved, const Stretch& stretch) {
+  const schedule::Schedule& whole = resolved.iteration.schedule;
+  return stretch.turn == 1 ? in_iteration(whole, stretch.first) : whole;
+}
+
+/// A job as it is simulated beside others. Stays where it is: parts of it are referred to.
+struct Simulated {
+  schedule::Schedule schedule;
+  cost::CostModel cost;
+  const std::vector<HostId>& host_of_rank;
+  Time start;
+  std::int32_t turn;
+  sim::Options options;
+
+  sim::JobOnNetwork on_network() const { return {schedule, cost, host_of_rank, options}; }
+};
+
+/// What is measured of a job comes after the start of all others. Beside them its iterations take
+/// no less, as a rule, than alone.
+void warm_up_until(Time latest, const topology::Topology& topology, Simulated& job) {
+  sim::Options alone = job.options;
+  alone.warm_up_iterations = 0;
+  alone.iterations = job.turn;
+  const double turn =
+      simulate(job.schedule, job.cost, topology, job.host_of_rank, alone).end_seconds();
+  const double turns = std::ceil((latest - job.start).seconds() / std::max(turn, 1e-6));
+  job.options.warm_up_iterations += static_cast<std::int32_t>(turns) * job.turn;
+  job.options.starts.assign(job.host_of_rank.size(), job.start);
+  job.options.goes_on = true;
+  job.options.fold = false;
+}
+
+/// The job's part of a simulation with its others, each in the last stretch of its training.
+sim::SimulatedRun simulate_among_others(const ResolvedJob& resolved, const Stretch& stretch,
+                                        const sim::Options& options,
+                                        const topology::Topology& topology,
+                                        const Machines& machines) {
+  std::deque<Simulated> jobs;
+  jobs.push_back({schedule_of(resolved, stretch), make_cost_model(resolved, machines),
+                  resolved.host_of_rank, resolved.start, stretch.turn, options});
+  for (const ResolvedJob& other : resolved.others) {
+    const Stretch last = stretches_of(training::phases_of(other.job, 0).front()).back();
+    cost::CostModel cost = make_cost_model(other, machines);
+    const sim::Options own = options_of(other, last, jitter_of(other, cost), false);
+    jobs.push_back({schedule_of(other, last), std::move(cost), other.host_of_rank, other.start,
+                    last.turn, own});
+  }
+  Time latest;
+  for (const Simulated& job : jobs)
+    latest = std::max(latest, job.start);
+  std::vector<sim::JobOnNetwork> given;
+  for (Simulated& job : jobs) {
+    warm_up_until(latest, topology, job);
+    given.push_back(job.on_network());
+  }
+  return std::move(sim::simulate_together(given, topology).front());
 }
 
 /// `count` times the mean of what has been simulated of one stretch is added to `all`.
@@ -135,11 +196,11 @@ sim::SimulatedRun simulate_training(const ResolvedJob& whole, const topology::To
       const sim::Options options =
           options_of(resolved, stretch, jitter_of(resolved, cost),
                      (wanted.spans || wanted.explanation) && laid_out == 0);
-      // All iterations alike are the first one again: they must not run on into the next stretch.
-      const schedule::Schedule& whole_schedule = resolved.iteration.schedule;
-      sim::SimulatedRun run = sim::simulate(
-          stretch.turn == 1 ? in_iteration(whole_schedule, stretch.first) : whole_schedule, cost,
-          topology, resolved.host_of_rank, options);
+      sim::SimulatedRun run =
+          resolved.others.empty()
+              ? sim::simulate(schedule_of(resolved, stretch), cost, topology, resolved.host_of_rank,
+                              options)
+              : simulate_among_others(resolved, stretch, options, topology, machines);
       if (phases.size() == 1 && stretches.size() == 1) return run;
       const std::int64_t laid = std::int64_t{stretch.iterations} * std::min(iterations, kLaidOut);
       const std::int64_t count = (laid + iterations - 1) / iterations;

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "models/base/units.h"
+#include "models/training/job_json.h"
 
 namespace lockstep::conditions {
 
@@ -53,7 +54,20 @@ std::string describe(const Failure& failure, const topology::Topology& topology)
   return text;
 }
 
+std::string describe(const OtherJob& other) {
+  const training::Job& job = other.job;
+  std::string text = "beside " + job.network + ", " + std::to_string(job.ranks) +
+                     " rank(s), batch " + std::to_string(job.batch) + ", " +
+                     training::algorithm_of(job);
+  if (other.start_seconds > 0) text += ", from " + format_seconds(other.start_seconds) + " on";
+  return text;
+}
+
 }  // namespace
+
+bool operator==(const OtherJob& a, const OtherJob& b) {
+  return a.start_seconds == b.start_seconds && training::to_json(a.job) == training::to_json(b.job);
+}
 
 bool Conditions::is_random() const {
   return compute_jitter.value_or(0) > 0 ||
@@ -101,6 +115,8 @@ std::vector<std::string> describe(const Conditions& conditions,
                     " images of a batch");
   }
   if (conditions.failure) lines.push_back(describe(*conditions.failure, topology));
+  for (const OtherJob& other : conditions.jobs)
+    lines.push_back(describe(other));
   return lines;
 }
 

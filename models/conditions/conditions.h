@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the world does to a job while it runs: ranks that are slow for once or for good, traffic of
-// others on the links, a failure. An input of predictions only (README.md has the file's format).
+// others on the links, other jobs, a failure. An input of predictions only (README.md has the
+// file's format).
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 
 #include "models/base/ids.h"
 #include "models/topology/topology.h"
+#include "models/training/job.h"
 
 namespace lockstep::conditions {
 
@@ -53,6 +55,14 @@ struct Failure {
   friend bool operator==(const Failure&, const Failure&) = default;
 };
 
+/// A job on the same topology, on hosts of its own, that goes on for as long as all others do.
+struct OtherJob {
+  training::Job job;
+  double start_seconds = 0;  // of its first iteration, after the others' that have 0
+
+  friend bool operator==(const OtherJob& a, const OtherJob& b);
+};
+
 struct Conditions {
   /// Standard deviation ÷ mean of a rank's computing time in an iteration, instead of what was
   /// measured (the machine file's).
@@ -61,6 +71,7 @@ struct Conditions {
   std::vector<Traffic> traffic;
   std::vector<std::int32_t> batches;  // each rank's images of a batch; empty = even shares
   std::optional<Failure> failure;
+  std::vector<OtherJob> jobs;
 
   bool is_empty() const { return *this == Conditions{}; }
   /// Whether one iteration differs from another by chance.

@@ -9,6 +9,7 @@
 #include "models/base/errors.h"
 #include "models/base/object_json.h"
 #include "models/conditions/conditions.h"
+#include "models/training/job_json.h"
 
 namespace lockstep::conditions {
 
@@ -113,6 +114,44 @@ Failure read_failure(const ObjectReader& reader, const World& world) {
   return failure;
 }
 
+/// Fields of a job file that another job has not of its own, and why.
+constexpr std::pair<const char*, const char*> kNotOfOthers[] = {
+    {"topology", "jobs share the topology of the one that is predicted"},
+    {"fidelity", "jobs share the network of the one that is predicted"},
+    {"iterations", "jobs go on for as long as each other"},
+    {"batch_growth", "only the batch of the job that is predicted may grow"}};
+
+/// Jobs that draw from one seed would have their slow iterations at the same time.
+OtherJob read_other_job(const ObjectReader& reader, std::size_t number) {
+  const std::string place = reader.place("job");
+  const Json& json = reader.value("job");
+  for (const auto& [key, reason] : kNotOfOthers)
+    if (json.is_object() && json.contains(key))
+      throw ConfigError(place + "/" + key, std::string("cannot be given: ") + reason);
+  OtherJob other;
+  other.job = training::parse_job(json.dump(), place);
+  if (!json.contains("seed")) other.job.seed = number + 2;
+  constexpr double kLatest = 600;  // it is a phase; what the cluster did before is not predicted
+  if (reader.has("start")) other.start_seconds = read_seconds(reader, "start", 0);
+  if (other.start_seconds > kLatest)
+    throw ConfigError(reader.place("start"),
+                      "must be at most 600 s, is " + quoted(reader.value("start")));
+  return other;
+}
+
+void read_other_jobs(const ObjectReader& reader, Conditions& conditions) {
+  constexpr std::size_t kMost = 15;
+  for (const ObjectReader& one : reader.objects("jobs", {"job", "start"}))
+    conditions.jobs.push_back(read_other_job(one, conditions.jobs.size()));
+  if (conditions.jobs.size() > kMost)
+    throw ConfigError(reader.place("jobs"), "expected at most 15 other jobs, there are " +
+                                                std::to_string(conditions.jobs.size()));
+  if (conditions.failure && !conditions.jobs.empty())
+    throw ConfigError(reader.place("jobs"),
+                      "cannot be given together with a failure, which is "
+                      "simulated of one job only");
+}
+
 std::vector<std::int32_t> read_batches(const ObjectReader& reader, const World& world) {
   const std::string place = reader.place("batches");
   const Json& json = reader.value("batches");
@@ -156,6 +195,15 @@ std::string seconds_text(double seconds) {
   return Json(seconds).dump() + " s";
 }
 
+/// As read_other_job() reads it.
+Json json_of(const OtherJob& other) {
+  Json json{{"job", Json::parse(training::to_json(other.job))}};
+  for (const auto& [key, reason] : kNotOfOthers)
+    json["job"].erase(key);
+  if (other.start_seconds > 0) json["start"] = seconds_text(other.start_seconds);
+  return json;
+}
+
 Json json_of(const Failure& failure, const Topology& topology) {
   Json json = Json::object();
   if (failure.link == kAll)
@@ -183,8 +231,9 @@ Conditions parse_conditions(const std::string& text, const std::string& where,
   if (is_result && !file.contains("conditions")) return {};
   const Json& json = is_result ? file["conditions"] : file;
   const World world{topology, ranks, batch};
-  const ObjectReader reader(json, where, is_result ? "/conditions" : "",
-                            {"compute_jitter", "stragglers", "traffic", "batches", "failure"});
+  const ObjectReader reader(
+      json, where, is_result ? "/conditions" : "",
+      {"compute_jitter", "stragglers", "traffic", "batches", "failure", "jobs"});
   Conditions conditions;
   if (reader.has("compute_jitter"))
     conditions.compute_jitter = reader.number("compute_jitter", 0, 1);
@@ -199,6 +248,7 @@ Conditions parse_conditions(const std::string& text, const std::string& where,
     conditions.failure = read_failure(
         reader.object("failure", {"rank", "link", "at", "then", "lasts", "detection", "restart"}),
         world);
+  if (reader.has("jobs")) read_other_jobs(reader, conditions);
   check_links(conditions, world, reader);
   if (!conditions.batches.empty() && conditions.failure &&
       conditions.failure->reaction == Reaction::Shrink)
@@ -228,6 +278,8 @@ std::string to_json(const Conditions& conditions, const Topology& topology) {
   }
   if (!conditions.batches.empty()) json["batches"] = conditions.batches;
   if (conditions.failure) json["failure"] = json_of(*conditions.failure, topology);
+  for (const OtherJob& other : conditions.jobs)
+    json["jobs"].push_back(json_of(other));
   return to_text(json);
 }
 

@@ -96,6 +96,15 @@ struct FailureFigures {
   std::int32_t ranks_after = 0;
 };
 
+/// A job among others on one network. Predicted only.
+struct JobFigures {
+  std::string network;
+  std::int32_t ranks = 0;
+  std::int32_t batch = 0;
+  double iteration_seconds = 0;  // mean
+  double alone_seconds = 0;      // the same without the others
+};
+
 struct Provenance {
   std::string version;
   std::string host;
@@ -119,6 +128,7 @@ struct Result {
   conditions::Conditions conditions;  // predicted only
   Summary summary;
   std::optional<FailureFigures> failure;
+  std::vector<JobFigures> jobs;  // when there are others; this one first
   std::vector<BucketFigures> buckets;
   std::vector<LinkFigures> links;
   std::vector<RankFigures> ranks;

@@ -43,6 +43,14 @@ Json json_of(const Summary& summary) {
   return json;
 }
 
+Json json_of(const JobFigures& job) {
+  return {{"network", job.network},
+          {"ranks", job.ranks},
+          {"batch", job.batch},
+          {"iteration_seconds", job.iteration_seconds},
+          {"alone_seconds", job.alone_seconds}};
+}
+
 Json json_of(const FailureFigures& failure) {
   Json json{{"iterations_before", failure.iterations_before},
             {"lost_seconds", failure.lost_seconds},
@@ -126,6 +134,7 @@ std::string to_json(const Result& result) {
     json["conditions"] = Json::parse(conditions::to_json(result.conditions, result.topology));
   json["summary"] = json_of(result.summary);
   if (result.failure) json["failure"] = json_of(*result.failure);
+  if (!result.jobs.empty()) json["jobs"] = list_of(result.jobs);
   json["buckets"] = list_of(result.buckets);
   json["links"] = list_of(result.links);
   json["ranks"] = list_of(result.ranks);
@@ -217,6 +226,12 @@ void read_lists(const ObjectReader& reader, Result& result) {
        reader.objects("ranks", {"rank", "host", "batch", "compute_seconds",
                                 "exposed_communication_seconds", "wait_seconds", "bytes_sent"}))
     result.ranks.push_back(read_rank(rank));
+  if (reader.has("jobs"))
+    for (const ObjectReader& job : reader.objects(
+             "jobs", {"network", "ranks", "batch", "iteration_seconds", "alone_seconds"}))
+      result.jobs.push_back({job.text("network"), job.integer<std::int32_t>("ranks"),
+                             job.integer<std::int32_t>("batch"), amount(job, "iteration_seconds"),
+                             amount(job, "alone_seconds")});
   if (!reader.has("batches")) return;
   for (const ObjectReader& batch :
        reader.objects("batches", {"first_iteration", "batch", "accumulate"}))
@@ -232,10 +247,10 @@ Result parse_result(const std::string& text, const std::string& where) {
   if (json.is_object() && json.value("schema", Json()) != kSchema)
     throw ConfigError(where,
                       "is not a result file (\"schema\" must be \"" + std::string(kSchema) + "\")");
-  const ObjectReader reader(
-      json, where, "",
-      {"schema", "origin", "job", "topology", "machine", "provenance", "conditions", "summary",
-       "failure", "buckets", "links", "ranks", "batches", "learning", "images", "explanation"});
+  const ObjectReader reader(json, where, "",
+                            {"schema", "origin", "job", "topology", "machine", "provenance",
+                             "conditions", "summary", "failure", "jobs", "buckets", "links",
+                             "ranks", "batches", "learning", "images", "explanation"});
   Result result;
   result.origin = read_origin(reader);
   result.job = training::parse_job(text, where);

@@ -46,18 +46,17 @@ Time Terms::transfer(std::uint64_t bytes) const {
 
 Cluster::Cluster(const cost::CostModel& cost, const topology::Topology& topology,
                  std::span<const HostId> host_of_rank, std::uint64_t seed, const Folding& folding,
-                 Fluid& fluid)
+                 SharedNetwork& network)
     : cost_(cost),
       topology_(topology),
       host_of_rank_(host_of_rank),
       folding_(folding),
-      fluid_(fluid),
+      network_(network),
+      fluid_(network.fluid),
       routes_(topology, seed),
-      bursts_(topology),
-      hosts_(topology.hosts.size()),
-      link_resources_(topology.links.size(), kNone) {
+      hosts_(topology.hosts.size()) {
   for (std::int32_t place = 0; place < folding.simulated_ranks(); ++place)
-    lanes_.push_back(fluid.add_resource(1));  // one thread
+    lanes_.push_back(fluid_.add_resource(1));  // one thread
   for (std::size_t rank = 0; rank < host_of_rank.size(); ++rank) {
     const HostId id = host_of_rank[rank];
     LOCKSTEP_CHECK(id >= 0 && static_cast<std::size_t>(id) < hosts_.size(),
@@ -265,13 +264,6 @@ std::array<std::uint32_t, 2> Cluster::add_flow(const Connection& connection) {
   shared_.insert(shared_.end(), shaped_.begin(), shaped_.end());
   profiles[0] = fluid_.add_profile(kUnlimited, kFlowWeight, shared_);
   return profiles;
-}
-
-std::uint32_t Cluster::link_resource(LinkId link) {
-  const auto index = static_cast<std::size_t>(folding_.like_link(link));
-  if (link_resources_[index] == kNone)
-    link_resources_[index] = fluid_.add_resource(topology_.links[index].payload_bytes_per_second());
-  return link_resources_[index];
 }
 
 /// Works of the same cores and memory traffic per second are alike; a host has few of them.

@@ -13,9 +13,9 @@
 #include "models/cost/cost_model.h"
 #include "models/topology/placement.h"
 #include "models/topology/routes.h"
-#include "sim/network/bursts.h"
 #include "sim/network/fluid.h"
 #include "sim/runner/folding.h"
+#include "sim/runner/shared_network.h"
 
 namespace lockstep::sim {
 
@@ -52,7 +52,7 @@ class Cluster {
  public:
   Cluster(const cost::CostModel& cost, const topology::Topology& topology,
           std::span<const HostId> host_of_rank, std::uint64_t seed, const Folding& folding,
-          Fluid& fluid);
+          SharedNetwork& network);
 
   /// A connection carries all messages from one rank to another of one stream. Numbered 0, 1, ….
   std::uint32_t connect(Rank sender, Rank receiver, std::uint8_t stream);
@@ -69,9 +69,10 @@ class Cluster {
   /// Valid until the next call.
   const Terms& terms(std::uint32_t connection, schedule::Operator combine);
   std::span<const topology::Hop> route(std::uint32_t connection) const;
-  Bursts& bursts() { return bursts_; }
   /// In the Fluid, of the link that stands for this one.
-  std::uint32_t link_resource(LinkId link);
+  std::uint32_t link_resource(LinkId link) {
+    return network_.link_resource(folding_.like_link(link));
+  }
 
   /// For a Compute, Encode or Decode step of the rank on `lane`; its amount is in seconds. On the
   /// communication lane it takes turns with messages.
@@ -131,16 +132,15 @@ class Cluster {
   const topology::Topology& topology_;
   std::span<const HostId> host_of_rank_;
   const Folding& folding_;
+  SharedNetwork& network_;
   Fluid& fluid_;
   topology::Routes routes_;
-  Bursts bursts_;
   std::vector<Host> hosts_;                // those that stand for others have resources
   std::vector<std::uint32_t> processors_;  // of each rank
   std::vector<std::uint32_t> ranks_on_;    // of each processor
   std::uint32_t processor_count_ = 0;
   std::vector<std::uint32_t> lanes_;        // resource of each simulated rank's communication lane
   std::vector<std::int32_t> rank_on_host_;  // the number of each rank among those of its host
-  std::vector<std::uint32_t> link_resources_;  // of each link, when it is used
   std::vector<Connection> connections_;
   std::vector<topology::Hop> hops_;  // the routes of all connections
   std::vector<Terms> terms_;

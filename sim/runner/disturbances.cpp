@@ -31,12 +31,12 @@ void Run::begin_disturbances() {
     const double share_on = traffic.on_seconds / (traffic.on_seconds + traffic.off_seconds);
     traffic_on_.push_back(!comes_and_goes || random.uniform() < share_on);
     if (comes_and_goes)
-      queue_.push(exponential(traffic_on_[i] ? traffic.on_seconds : traffic.off_seconds, random),
-                  kTurned, i);
+      push(exponential(traffic_on_[i] ? traffic.on_seconds : traffic.off_seconds, random), kTurned,
+           i);
   }
   for (std::uint32_t i = 0; i < given.outages.size(); ++i) {
-    queue_.push(given.outages[i].from, kFails, i);
-    queue_.push(given.outages[i].until, kRecovers, i);
+    push(given.outages[i].from, kFails, i);
+    push(given.outages[i].until, kRecovers, i);
     is_out_.push_back(false);
   }
   for (const Disturbances::Traffic& traffic : given.traffic)
@@ -48,7 +48,7 @@ void Run::turn_traffic(std::uint32_t number) {
   traffic_on_[number] = !traffic_on_[number];
   set_left(traffic.link);
   const double mean = traffic_on_[number] ? traffic.on_seconds : traffic.off_seconds;
-  queue_.push(now() + exponential(mean, traffic_random_[number]), kTurned, number);
+  push(now() + exponential(mean, traffic_random_[number]), kTurned, number);
 }
 
 void Run::change_outage(std::uint32_t number, bool begins) {

@@ -39,7 +39,7 @@ bool Run::start_send(RankState& state, const StartedStep& step) {
   }
   const Time overhead = terms(message).send_overhead;
   if (overhead == Time{}) return send_paid(number);
-  queue_.push(occupy(state, overhead), kSendPaid, number);
+  push(occupy(state, overhead), kSendPaid, number);
   return false;
 }
 
@@ -56,7 +56,7 @@ bool Run::send_paid(std::uint32_t number) {
     complete_send(number);
     return true;
   }
-  queue_.push(now() + copy, kSent, number);
+  push(now() + copy, kSent, number);
   return false;
 }
 
@@ -120,7 +120,7 @@ void Run::begin_flow(std::uint32_t number) {
     if (message.bytes > 0)
       entering_.push_back(number);
     else
-      queue_.push(now() + terms(message).latency, kArrived, number);
+      push(now() + terms(message).latency, kArrived, number);
     return;
   }
   if (message.receive) announce_arrival(message, number);
@@ -130,7 +130,7 @@ void Run::begin_flow(std::uint32_t number) {
 void Run::announce_arrival(const Message& message, std::uint32_t number) {
   const Terms& price = terms(message);
   const Time arrival = message.began + price.latency + price.transfer(message.bytes);
-  queue_.push(std::max(now(), arrival), kArrived, number);
+  push(std::max(now(), arrival), kArrived, number);
 }
 
 /// By now it is known of all messages that begin to flow at this time whether their Recv is posted,
@@ -144,13 +144,13 @@ void Run::enter_flows() {
     const auto bytes = static_cast<double>(message.bytes);
     double burst = 0;
     if (price.bursts)
-      burst = cluster_.bursts().enter(cluster_.route(message.channel), bytes,
-                                      fluid_.fastest(profile[1]), now());
+      burst = network_.bursts.enter(cluster_.route(message.channel), bytes,
+                                    fluid_.fastest(profile[1]), now());
     if (burst >= 1) {
       message.later_bytes = bytes - burst;
-      fluid_.start(profile[1], burst, kFlowed, number);
+      start_activity(profile[1], burst, kFlowed, number);
     } else {
-      fluid_.start(profile[0], bytes, kFlowed, number);
+      start_activity(profile[0], bytes, kFlowed, number);
     }
   }
   entering_.clear();
@@ -160,12 +160,12 @@ void Run::flowed(std::uint32_t number) {
   Message& message = channels_.message(number);
   const Terms& price = terms(message);
   if (message.later_bytes > 0) {
-    fluid_.start((message.posted_first ? price.profile : price.unposted_profile)[0],
-                 std::exchange(message.later_bytes, 0.0), kFlowed, number);
+    start_activity((message.posted_first ? price.profile : price.unposted_profile)[0],
+                   std::exchange(message.later_bytes, 0.0), kFlowed, number);
     return;
   }
-  if (price.bursts) cluster_.bursts().leave(cluster_.route(message.channel), now());
-  queue_.push(now() + price.latency, kArrived, number);
+  if (price.bursts) network_.bursts.leave(cluster_.route(message.channel), now());
+  push(now() + price.latency, kArrived, number);
   const bool eager = price.is_eager(message.bytes);
   channels_.channel(message.channel).busy = false;
   let_leave(message.channel);
@@ -204,7 +204,7 @@ bool Run::take_in(std::uint32_t number) {
   }
   const Time end = occupy(rank(channel_of(number).receiver), duration);
   if (end > now()) {
-    queue_.push(end, kReceived, number);
+    push(end, kReceived, number);
     return false;
   }
   complete_receive(number);

@@ -39,8 +39,8 @@ void Run::send_polled(std::uint32_t number) {
   const Time first = delay(price.send_seconds * (1 - first_share(message.bytes)));
   const bool at_once = takes_directly || nearness == cost::Nearness::Together;
   const Time there = at_once ? end : end - first;
-  queue_.push(there + notice_after(channel.receiver, price.latency_seconds), kNoticed, number);
-  if (!takes_directly) queue_.push(end, kSent, number);
+  push(there + notice_after(channel.receiver, price.latency_seconds), kNoticed, number);
+  if (!takes_directly) push(end, kSent, number);
 }
 
 void Run::noticed(std::uint32_t number) {
@@ -62,9 +62,9 @@ void Run::take_polled(std::uint32_t number) {
   if (!cost_.takes_directly())
     end = std::max(
         end, message.sending_ends + delay(price.receive_seconds * first_share(message.bytes)));
-  queue_.push(end, kReceived, number);
+  push(end, kReceived, number);
   if (cost_.takes_directly())
-    queue_.push(end + notice_after(channel.sender, price.latency_seconds), kSent, number);
+    push(end + notice_after(channel.sender, price.latency_seconds), kSent, number);
 }
 
 /// Gives the rank's processor away for `duration`, after what it has been given away for already;

@@ -73,7 +73,9 @@ bool Record::end_iteration(Rank rank, Time now) {
   }
   std::fill(own.buckets.begin(), own.buckets.end(), Span{});
   own.start = now;
-  return ++own.iteration < options_.warm_up_iterations + options_.iterations;
+  // What takes no time would go on for ever at one time.
+  return ++own.iteration < options_.warm_up_iterations + options_.iterations ||
+         (options_.goes_on && figures.end > figures.start);
 }
 
 SimulatedRun Record::take() {

@@ -28,7 +28,10 @@ class Record {
 
   /// 0, 1, …, warm-up included.
   std::int32_t iteration(Rank rank) const { return of(rank).iteration; }
-  bool is_measured(Rank rank) const { return iteration(rank) >= options_.warm_up_iterations; }
+  bool is_measured(Rank rank) const {
+    return iteration(rank) >= options_.warm_up_iterations &&
+           iteration(rank) - options_.warm_up_iterations < options_.iterations;
+  }
   /// What there is of all ranks, at the end.
   SimulatedRun take();
 

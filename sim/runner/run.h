@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The live state of one simulation: drives every rank's Progress and gives each step its time.
+// The live state of one job: drives every rank's Progress and gives each step its time.
 // simulation.cpp has the events and the lanes, messages.cpp the life of a message,
-// disturbances.cpp what comes from outside.
+// disturbances.cpp what comes from outside, simulate.cpp the order of events.
 #pragma once
 
 #include <array>
@@ -12,24 +12,35 @@
 
 #include "models/base/random.h"
 #include "models/schedule/progress.h"
-#include "sim/engine/event_queue.h"
-#include "sim/network/fluid.h"
 #include "sim/runner/channels.h"
 #include "sim/runner/cluster.h"
 #include "sim/runner/folding.h"
 #include "sim/runner/footprints.h"
 #include "sim/runner/record.h"
+#include "sim/runner/shared_network.h"
 #include "sim/runner/simulation.h"
 
 namespace lockstep::sim {
 
-/// One simulation, made and run once. The arguments must outlive it.
+/// One job, made and run once, perhaps beside others. The arguments must outlive it.
 class Run {
  public:
-  Run(const schedule::Schedule& schedule, const cost::CostModel& cost,
-      const topology::Topology& topology, std::span<const HostId> host_of_rank,
-      const Options& options);
-  SimulatedRun run();
+  /// Which of the network's jobs it is, 0, 1, …: its events are of the kinds from
+  /// number × event_kinds() on.
+  Run(const JobOnNetwork& job, const topology::Topology& topology, SharedNetwork& network,
+      std::uint8_t number);
+  static constexpr std::uint8_t event_kinds() { return kKinds; }
+
+  void begin();
+  void handle(std::uint8_t kind, const Event& event);
+  /// Each rank that something has happened to takes in and starts what it may. Returns whether
+  /// there were any.
+  bool take_turns();
+  void enter_flows();
+  bool is_over() const { return unfinished_ranks_ == 0; }
+  /// Whether more happens after that.
+  bool is_endless() const { return options_.goes_on || !options_.disturbances.is_empty(); }
+  SimulatedRun take();
 
  private:
   /// What an event's payload is.
@@ -66,9 +77,7 @@ class Run {
   };
 
   std::vector<std::uint64_t> link_bytes();
-  void handle(const Event& event);
   void give_turn(Rank rank);
-  void take_turns();
   void pump(Rank rank);
   void draw_slowness(Rank rank);
   bool start(RankState& state, const schedule::StartedStep& step);
@@ -84,7 +93,6 @@ class Run {
   void let_leave(std::uint32_t channel_number);
   void begin_flow(std::uint32_t number);
   void announce_arrival(const Message& message, std::uint32_t number);
-  void enter_flows();
   void flowed(std::uint32_t number);
   void arrived(std::uint32_t number);
   bool take_in(std::uint32_t number);
@@ -112,6 +120,12 @@ class Run {
 
   bool is_flow() const { return options_.fidelity == Fidelity::Flow; }
   Time now() const { return queue_.now(); }
+  void push(Time time, Kind kind, std::uint32_t payload) {
+    queue_.push(time, static_cast<std::uint8_t>(first_kind_ + kind), payload);
+  }
+  void start_activity(std::uint32_t profile, double amount, Kind kind, std::uint32_t payload) {
+    fluid_.start(profile, amount, static_cast<std::uint8_t>(first_kind_ + kind), payload);
+  }
   /// Of the simulated rank that stands for this one.
   RankState& rank(Rank number) { return ranks_[static_cast<std::size_t>(folding_.place(number))]; }
   Channel& channel_of(std::uint32_t message) {
@@ -126,8 +140,10 @@ class Run {
   const topology::Topology& topology_;
   const Options& options_;
   const Folding folding_;
-  EventQueue queue_{kKinds};
-  Fluid fluid_{queue_};
+  SharedNetwork& network_;
+  EventQueue& queue_;
+  Fluid& fluid_;
+  const std::uint8_t first_kind_;
   Cluster cluster_;
   Channels channels_;
   Record record_;

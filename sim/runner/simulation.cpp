@@ -23,39 +23,38 @@ bool may_fold(const Options& options) {
 
 }  // namespace
 
-Run::Run(const schedule::Schedule& schedule, const cost::CostModel& cost,
-         const topology::Topology& topology, std::span<const HostId> host_of_rank,
-         const Options& options)
-    : schedule_(schedule),
-      cost_(cost),
+Run::Run(const JobOnNetwork& job, const topology::Topology& topology, SharedNetwork& network,
+         std::uint8_t number)
+    : schedule_(job.schedule),
+      cost_(job.cost),
       topology_(topology),
-      options_(options),
-      folding_(may_fold(options) ? Folding::find(schedule, cost, topology, host_of_rank)
-                                 : Folding(schedule.ranks)),
-      cluster_(cost, topology, host_of_rank, options.seed, folding_, fluid_),
+      options_(job.options),
+      folding_(may_fold(options_) ? Folding::find(schedule_, cost_, topology, job.host_of_rank)
+                                  : Folding(schedule_.ranks)),
+      network_(network),
+      queue_(network.queue),
+      fluid_(network.fluid),
+      first_kind_(static_cast<std::uint8_t>(number * kKinds)),
+      cluster_(cost_, topology, job.host_of_rank, options_.seed, folding_, network),
       channels_(folding_),
-      record_(schedule, options, folding_),
-      footprints_(schedule, host_of_rank),
+      record_(schedule_, options_, folding_),
+      footprints_(schedule_, job.host_of_rank),
       processor_free_at_(cluster_.processors()),
       processor_work_(cluster_.processors()),
       unfinished_ranks_(folding_.simulated_ranks()) {
-  LOCKSTEP_CHECK(host_of_rank.size() == static_cast<std::size_t>(schedule.ranks),
-                 std::to_string(host_of_rank.size()) + " ranks are placed, the schedule has " +
-                     std::to_string(schedule.ranks));
-  LOCKSTEP_CHECK(options.iterations >= 1 && options.warm_up_iterations >= 0,
-                 std::to_string(options.iterations) + " iterations after " +
-                     std::to_string(options.warm_up_iterations));
-  LOCKSTEP_CHECK(options.starts.empty() || options.starts.size() == host_of_rank.size(),
-                 std::to_string(options.starts.size()) + " ranks are given a start");
+  LOCKSTEP_CHECK(job.host_of_rank.size() == static_cast<std::size_t>(schedule_.ranks),
+                 std::to_string(job.host_of_rank.size()) + " ranks are placed, the schedule has " +
+                     std::to_string(schedule_.ranks));
+  LOCKSTEP_CHECK(options_.iterations >= 1 && options_.warm_up_iterations >= 0,
+                 std::to_string(options_.iterations) + " iterations after " +
+                     std::to_string(options_.warm_up_iterations));
+  LOCKSTEP_CHECK(options_.starts.empty() || options_.starts.size() == job.host_of_rank.size(),
+                 std::to_string(options_.starts.size()) + " ranks are given a start");
   for (std::int32_t place = 0; place < folding_.simulated_ranks(); ++place)
-    ranks_.emplace_back(schedule, folding_.rank_at(place), options.first_iteration);
+    ranks_.emplace_back(schedule_, folding_.rank_at(place), options_.first_iteration);
 }
 
-/// All that happens at one time is worked off in rounds, so that its order, which is chance, means
-/// nothing: first the events of that time; then the ranks they concern, each for itself, take in
-/// what has arrived and start what they may; which may make more events of that time. When there
-/// are none left, the flows that begin at that time enter the network and all rates are settled.
-SimulatedRun Run::run() {
+void Run::begin() {
   begin_disturbances();
   for (const RankState& state : ranks_) {
     const Rank number = state.progress.rank();
@@ -63,27 +62,15 @@ SimulatedRun Run::run() {
     if (options_.starts.empty())
       give_turn(number);
     else
-      queue_.push(options_.starts[static_cast<std::size_t>(number)], kBegins,
-                  static_cast<std::uint32_t>(number));
+      push(options_.starts[static_cast<std::size_t>(number)], kBegins,
+           static_cast<std::uint32_t>(number));
   }
-  while (unfinished_ranks_ > 0 || options_.disturbances.is_empty()) {
-    while (queue_.next_time() == now() && !queue_.empty())
-      handle(queue_.pop());
-    if (!turns_.empty()) {
-      take_turns();
-    } else if (!entering_.empty() || fluid_.unsettled()) {
-      enter_flows();
-      fluid_.settle();
-    } else if (!queue_.empty()) {
-      handle(queue_.pop());
-    } else {
-      break;
-    }
-  }
-  LOCKSTEP_CHECK(unfinished_ranks_ == 0,
-                 "nothing more happens, and " + std::to_string(unfinished_ranks_) +
-                     " ranks have not finished" + channels_.waiting(schedule_));
-  channels_.check_complete();
+}
+
+SimulatedRun Run::take() {
+  LOCKSTEP_CHECK(is_over(), "nothing more happens, and " + std::to_string(unfinished_ranks_) +
+                                " ranks have not finished" + channels_.waiting(schedule_));
+  if (!options_.goes_on) channels_.check_complete();
   SimulatedRun result = record_.take();
   result.messages = messages_ * static_cast<std::uint64_t>(folding_.copies());
   for (const Time work : processor_work_)
@@ -107,9 +94,9 @@ std::vector<std::uint64_t> Run::link_bytes() {
   return bytes;
 }
 
-void Run::handle(const Event& event) {
+void Run::handle(std::uint8_t kind, const Event& event) {
   const std::uint32_t payload = event.payload;
-  switch (static_cast<Kind>(event.kind)) {
+  switch (static_cast<Kind>(kind)) {
     case kBegins:
       return give_turn(static_cast<Rank>(payload));
     case kSendPaid:
@@ -155,7 +142,8 @@ void Run::give_turn(Rank number) {
   turns_.push_back(number);
 }
 
-void Run::take_turns() {
+bool Run::take_turns() {
+  if (turns_.empty()) return false;
   taken_turns_.swap(turns_);
   for (const Rank number : taken_turns_) {
     RankState& state = rank(number);
@@ -169,6 +157,7 @@ void Run::take_turns() {
     pump(number);
   }
   taken_turns_.clear();
+  return true;
 }
 
 /// Starts what the rank may start now, until there is nothing. Steps that take no time complete on
@@ -191,10 +180,10 @@ void Run::pump(Rank number) {
       again |= start(state, step);
     }
     if (!state.progress.done()) continue;
-    if (!record_.end_iteration(number, now())) {
+    const bool has_next = record_.end_iteration(number, now());
+    if (record_.iteration(number) == options_.warm_up_iterations + options_.iterations)
       --unfinished_ranks_;
-      return;
-    }
+    if (!has_next) return;
     state.progress.restart();
     draw_slowness(number);
     again = true;
@@ -264,12 +253,12 @@ bool Run::start_running(RankState& state, const StartedStep& step, const cost::D
   if (!shares) {
     state.lane_free_at = cost_.polls(number) ? occupy_processor(number, delay(demand.seconds))
                                              : now() + delay(demand.seconds);
-    queue_.push(state.lane_free_at, kComputed, place);
+    push(state.lane_free_at, kComputed, place);
   } else if (is_flow()) {
-    fluid_.start(cluster_.compute_profile(number, step.step->lane, demand), demand.seconds,
-                 kComputeFlowed, place);
+    start_activity(cluster_.compute_profile(number, step.step->lane, demand), demand.seconds,
+                   kComputeFlowed, place);
   } else {
-    queue_.push(now() + delay(demand.seconds), kComputed, place);
+    push(now() + delay(demand.seconds), kComputed, place);
   }
   return false;
 }
@@ -294,19 +283,6 @@ Time Run::occupy(RankState& state, Time duration) {
   if (!is_flow()) return now() + duration;
   state.lane_free_at = std::max(now(), state.lane_free_at) + duration;
   return state.lane_free_at;
-}
-
-double SimulatedRun::end_seconds() const {
-  Time last;
-  for (const std::vector<results::IterationFigures>& of_rank : iterations)
-    last = std::max(last, of_rank.back().end);
-  return last.seconds();
-}
-
-SimulatedRun simulate(const schedule::Schedule& schedule, const cost::CostModel& cost,
-                      const topology::Topology& topology, std::span<const HostId> host_of_rank,
-                      const Options& options) {
-  return Run(schedule, cost, topology, host_of_rank, options).run();
 }
 
 }  // namespace lockstep::sim

@@ -71,6 +71,9 @@ struct Options {
   bool fold = false;
   /// [rank] When its first iteration begins; empty = all at once.
   std::vector<Time> starts{};
+  /// After the measured iterations ranks begin others, which are not measured, until those of all
+  /// jobs are over.
+  bool goes_on = false;
 };
 
 /// Times count from the start of the simulation. Ranks do not wait for each other between
@@ -86,7 +89,7 @@ struct SimulatedRun {
   /// seconds: mean over ranks and measured iterations.
   std::vector<double> bucket_seconds;
   std::uint64_t messages = 0;        // warm-up included, like `events`
-  std::uint64_t events = 0;          // that were handled
+  std::uint64_t events = 0;          // that were handled, of all jobs
   std::int32_t simulated_ranks = 0;  // fewer than there are when folded
 
   /// When the last rank ends its last iteration, in seconds.
@@ -100,5 +103,20 @@ struct SimulatedRun {
 SimulatedRun simulate(const schedule::Schedule& schedule, const cost::CostModel& cost,
                       const topology::Topology& topology, std::span<const HostId> host_of_rank,
                       const Options& options);
+
+/// One of several jobs. All of it must outlive the simulation.
+struct JobOnNetwork {
+  const schedule::Schedule& schedule;
+  const cost::CostModel& cost;
+  std::span<const HostId> host_of_rank;
+  const Options& options;
+};
+inline constexpr std::size_t kMostJobs = 16;
+
+/// The same for up to kMostJobs jobs that share the links of one topology under Fidelity::Flow,
+/// each on hosts of its own, unfolded. In the order of `jobs`, which changes nothing. Others'
+/// traffic and outages of one link may be given to one job only, and hold for all.
+std::vector<SimulatedRun> simulate_together(std::span<const JobOnNetwork> jobs,
+                                            const topology::Topology& topology);
 
 }  // namespace lockstep::sim

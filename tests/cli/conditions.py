@@ -109,6 +109,57 @@ def check_failures(folder, quiet):
                                             status=2), "an unknown link")
 
 
+def check_jobs(folder):
+    """Jobs that share a cable each lose by it; on cables of their own neither does."""
+    lenet = {"network": "lenet5", "ranks": 4, "batch": 64, "overlap": False}
+
+    def jobs_on(topology, placement, *others, status=0):
+        with open(folder.path("hosts.json"), "w") as file:
+            json.dump(placement, file)
+        conditions = {"jobs": [{"job": {**lenet, "placement": hosts}} for hosts in others]}
+        done = subprocess.run(
+            [LOCKSTEP, "simulate", "--network", "lenet5", "--batch", "64", "--ranks", "4",
+             "--topology", topology, "--overlap", "off", "--machine", folder.machine,
+             "--placement", folder.path("hosts.json"), "--conditions",
+             folder.write("conditions.json", conditions), "--out", folder.path("jobs.json")],
+            capture_output=True, text=True, timeout=120)
+        check(done.returncode == status, f"{others}: status {done.returncode}: {done.stderr}")
+        if status:
+            return done.stderr
+        check("alone" in done.stdout, f"the jobs are told: {done.stdout}")
+        with open(folder.path("jobs.json")) as file:
+            return json.load(file)["jobs"]
+
+    near_hosts, far_hosts = [f"host{i}" for i in range(4)], [f"host{i}" for i in range(4, 8)]
+    for job in jobs_on("star_8_1gbit", near_hosts, far_hosts):
+        check(job["iteration_seconds"] == job["alone_seconds"], f"nothing in common: {job}")
+    # Of two racks with one cable between them, each job has half of each.
+    across = [f"rack{rack}-host{i}" for rack in (0, 1) for i in (0, 1)]
+    others = [f"rack{rack}-host{i}" for rack in (0, 1) for i in (2, 3)]
+    shared = jobs_on("two_racks_oversubscribed", across, others)
+    check(len(shared) == 2 and all(job["iteration_seconds"] > 1.02 * job["alone_seconds"]
+                                   for job in shared), f"each loses: {shared}")
+    left = jobs_on("two_racks_oversubscribed", across, "packed")
+    check(left == shared, f"packed means the hosts that are left: {left}")
+    with open(folder.path("jobs.json")) as file:
+        result = json.load(file)
+    subprocess.run([LOCKSTEP, "simulate", "--job", folder.path("jobs.json"), "--conditions",
+                    folder.path("jobs.json"), "--machine", folder.machine, "--out",
+                    folder.path("again.json")], check=True, capture_output=True)
+    with open(folder.path("again.json")) as file:
+        again = json.load(file)
+    check(again["summary"] == result["summary"] and again["jobs"] == result["jobs"] and
+          again["conditions"] == result["conditions"], "the same jobs again")
+    done = subprocess.run([sys.executable, os.path.join(REPOSITORY, "tests/cli/validate_schema.py"),
+                           os.path.join(REPOSITORY, "models/results/result.schema.json"),
+                           folder.path("jobs.json")], capture_output=True, text=True, timeout=60)
+    check(done.returncode == 0, f"the schema: {done.stdout}{done.stderr}")
+    check("host \"host3\" has ranks of another job" in
+          jobs_on("star_8_1gbit", near_hosts, ["host3", *far_hosts[1:]], status=2), "one host for two")
+    check("have left no host" in jobs_on("star_8_1gbit", near_hosts, far_hosts, "packed", status=2),
+          "no host is left")
+
+
 def check_schema(folder):
     """With everything in it that a prediction under conditions has."""
     folder.simulate({
@@ -158,6 +209,7 @@ def main():
         folder = Folder(root)
         quiet = check_slow(folder)
         check_failures(folder, quiet)
+        check_jobs(folder)
         check_schema(folder)
         check_repeats(folder)
         check_sweep(folder, quiet)

@@ -45,7 +45,10 @@ TEST_CASE("conditions: read, written and read again they are the same", "[condit
       "failure": {"link": "b->x", "at": "0.1 s", "then": "wait", "lasts": "3 ms"}})";
   const std::string end = R"({"failure": {"rank": 0, "at": "3 s", "then": "abort",
                                           "detection": "0.1 s"}})";
-  for (const std::string& text : {rank, link, end}) {
+  const std::string others = R"({"jobs": [
+      {"job": {"network": "lenet5", "ranks": 2, "placement": ["a", "b"]}, "start": "20 ms"},
+      {"job": {"batch": 32, "algorithm": "double-tree", "seed": 9}}, {"job": {}}]})";
+  for (const std::string& text : {rank, link, end, others}) {
     const Conditions conditions = parse(text);
     CHECK_FALSE(conditions.is_empty());
     CHECK(parse(to_json(conditions, star())) == conditions);
@@ -56,6 +59,13 @@ TEST_CASE("conditions: read, written and read again they are the same", "[condit
   CHECK(first.traffic[1] == Traffic{1, 0.3, 0.01, 90e-6});
   CHECK(first.is_random());
   CHECK_FALSE(parse(link).is_random());
+  const std::vector<OtherJob> jobs = parse(others).jobs;
+  CHECK(jobs[0].start_seconds == 0.02);
+  CHECK(jobs[1].job.batch == 32);
+  // Those that say no seed have each another, and not the job's own 1.
+  CHECK(jobs[0].job.seed == 2);
+  CHECK(jobs[1].job.seed == 9);
+  CHECK(jobs[2].job.seed == 4);
   // Without rank 1 the last one is rank 1.
   CHECK(without_rank(first, 1).stragglers[0] == Straggler{1, 2, 1});
   CHECK_FALSE(without_rank(first, 1).failure);
@@ -69,6 +79,20 @@ TEST_CASE("conditions: every mistake in a file is reported with its place", "[co
   check("", "c.json: is not JSON");
   check("[]", "c.json: must be an object");
   check(R"({"stragler": []})", "c.json: /stragler: unknown key; did you mean \"stragglers\"?");
+  check(R"({"jobs": {}})", "c.json: /jobs: must be a list");
+  check(R"({"jobs": [{}]})", "c.json: /jobs/0: \"job\" is missing");
+  check(R"({"jobs": [{"job": 3}]})", "c.json: /jobs/0/job: must be an object");
+  check(R"({"jobs": [{"job": {"rank": 3}}]})",
+        "c.json: /jobs/0/job: /rank: unknown key; did you mean \"ranks\"?");
+  check(R"({"jobs": [{"job": {"topology": "one_host"}}]})",
+        "c.json: /jobs/0/job/topology: cannot be given: jobs share the topology");
+  check(R"({"jobs": [{"job": {}}, {"job": {}, "start": "601 s"}]})",
+        "c.json: /jobs/1/start: must be at most 600 s");
+  check(R"({"jobs": [{"job": {}, "start": "-1 s"}]})",
+        "c.json: /jobs/0/start: must not be negative");
+  check(R"({"jobs": [{"job": {}}], "failure": {"rank": 0, "at": "1 s", "then": "wait",
+                                             "lasts": "1 s"}})",
+        "c.json: /jobs: cannot be given together with a failure");
   check(R"({"compute_jitter": -1})", "c.json: /compute_jitter: must be");
   check(R"({"compute_jitter": 1e999})", "c.json: ");
   check(R"({"stragglers": {}})", "c.json: /stragglers: must be a list");

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the jobs of one simulation have in common: time and links.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "models/base/ids.h"
+#include "models/topology/topology.h"
+#include "sim/engine/event_queue.h"
+#include "sim/network/bursts.h"
+#include "sim/network/fluid.h"
+
+namespace lockstep::sim {
+
+/// The topology must outlive it.
+class SharedNetwork {
+ public:
+  /// For events of kind 0 … event_kinds−1, of all jobs together.
+  SharedNetwork(const topology::Topology& topology, std::uint8_t event_kinds)
+      : queue(event_kinds),
+        bursts(topology),
+        topology_(topology),
+        link_resources_(topology.links.size(), kNone) {}
+
+  EventQueue queue;
+  Fluid fluid{queue};
+  Bursts bursts;
+
+  /// The link's, in the Fluid; there is none before it is first asked for.
+  std::uint32_t link_resource(LinkId link) {
+    const auto index = static_cast<std::size_t>(link);
+    if (link_resources_[index] == kNone)
+      link_resources_[index] =
+          fluid.add_resource(topology_.links[index].payload_bytes_per_second());
+    return link_resources_[index];
+  }
+
+ private:
+  static constexpr std::uint32_t kNone = UINT32_MAX;
+
+  const topology::Topology& topology_;
+  std::vector<std::uint32_t> link_resources_;
+};
+
+}  // namespace lockstep::sim
