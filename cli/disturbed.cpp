@@ -89,16 +89,31 @@ sim::Disturbances disturbances_of(const ResolvedJob& resolved) {
     for (LinkId link = 0; link < std::ssize(resolved.topology.links); ++link)
       if (one.link == kAll || one.link == link)
         disturbances.traffic.push_back({link, one.share, one.on_seconds, one.off_seconds});
+  const std::optional<Failure>& failure = resolved.conditions.failure;
+  if (failure && failure->reaction == Reaction::Reroute && failure->at_seconds == 0 &&
+      failure->detection_seconds == 0)
+    disturbances.outages.push_back(
+        {.link = failure->link, .from = {}, .until = {}, .avoided = true});
   return disturbances;
 }
 
 namespace {
 
+/// A mean iteration when the link has been lost for long.
+double seconds_rerouted(const ResolvedJob& resolved, const Machines& machines) {
+  ResolvedJob after = resolved;
+  after.conditions.failure->at_seconds = 0;
+  after.conditions.failure->detection_seconds = 0;
+  const sim::SimulatedRun run = simulate_training(after, after.topology, machines, {});
+  return results::summarise(run.iterations, run.bytes_sent, 0).iteration_seconds.mean;
+}
+
 /// By how much later everything happens when the failure comes `phase` seconds into an iteration
 /// that is not the first one. Nobody gets far ahead of a rank or link that is out, so that a few
-/// iterations show all of it.
+/// iterations show all of it. What is lost by iterations of `after` seconds, where they are other
+/// ones then, does not count.
 double waited_seconds(const ResolvedJob& resolved, const cost::CostModel& cost, double seconds,
-                      double phase) {
+                      double phase, double after) {
   constexpr std::int32_t kBefore = 1, kAfter = 4;
   const Failure& failure = *resolved.conditions.failure;
   sim::Options options;
@@ -117,8 +132,9 @@ double waited_seconds(const ResolvedJob& resolved, const cost::CostModel& cost, 
       {.rank = failure.rank,
        .link = failure.link,
        .from = Time::from_seconds(from),
-       .until = Time::from_seconds(from + failure.lasts_seconds)});
-  return std::max(0.0, end() - undisturbed);
+       .until = Time::from_seconds(from + failure.lasts_seconds + failure.detection_seconds),
+       .avoided = failure.reaction == Reaction::Reroute});
+  return std::max(0.0, end() - undisturbed - kAfter * (after - seconds));
 }
 
 /// The job of the ranks that are left, where they were, with the whole batch.
@@ -143,7 +159,7 @@ results::FailureFigures after_failure(const ResolvedJob& resolved, const Machine
   results::FailureFigures figures{.iterations_before = static_cast<std::int64_t>(before)};
   switch (failure.reaction) {
     case Reaction::Wait:
-      figures.lost_seconds = waited_seconds(resolved, cost, seconds, phase);
+      figures.lost_seconds = waited_seconds(resolved, cost, seconds, phase, seconds);
       figures.iteration_seconds_after = seconds;
       figures.ranks_after = resolved.job.ranks;
       break;
@@ -155,6 +171,14 @@ results::FailureFigures after_failure(const ResolvedJob& resolved, const Machine
       figures.iteration_seconds_after = seconds_without(resolved, machines, failure.rank);
       figures.ranks_after = resolved.job.ranks - 1;
       break;
+    case Reaction::Reroute: {
+      const double after = seconds_rerouted(resolved, machines);
+      const bool is_new = failure.at_seconds > 0 || failure.detection_seconds > 0;
+      figures.lost_seconds = is_new ? waited_seconds(resolved, cost, seconds, phase, after) : 0;
+      figures.iteration_seconds_after = after;
+      figures.ranks_after = resolved.job.ranks;
+      break;
+    }
   }
   return figures;
 }

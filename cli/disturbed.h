@@ -17,7 +17,7 @@ void read_conditions(const std::string& path, ResolvedJob& resolved);
 /// The same from a file's text.
 void set_conditions(const std::string& text, const std::string& where, ResolvedJob& resolved);
 
-/// All but failures.
+/// All but failures that come later than at once.
 sim::Disturbances disturbances_of(const ResolvedJob& resolved);
 
 /// When there are other jobs: of this one, whose mean iteration is `seconds`, and of each of them.

@@ -50,6 +50,8 @@ std::string describe(const Failure& failure, const topology::Topology& topology)
       return text + ", the job ends";
     case Reaction::Shrink:
       return text + ", the others go on";
+    case Reaction::Reroute:
+      return text + ", routes avoid it " + format_seconds(failure.detection_seconds) + " later";
   }
   return text;
 }
@@ -94,6 +96,8 @@ std::string name_of(Reaction reaction) {
       return "abort";
     case Reaction::Shrink:
       return "shrink";
+    case Reaction::Reroute:
+      return "reroute";
   }
   return "";
 }

@@ -39,8 +39,9 @@ struct Traffic {
   friend bool operator==(const Traffic&, const Traffic&) = default;
 };
 
-/// What the job does about a failure: wait until it is over; end; go on without the lost rank.
-enum class Reaction : std::uint8_t { Wait, Abort, Shrink };
+/// What the job does about a failure: wait until it is over; end; go on without the lost rank; go
+/// on over other links than the lost one.
+enum class Reaction : std::uint8_t { Wait, Abort, Shrink, Reroute };
 
 /// A rank starts nothing more (what it has begun goes on), or a link carries nothing more.
 struct Failure {
@@ -48,7 +49,7 @@ struct Failure {
   LinkId link = kAll;
   double at_seconds = 0;         // since the job began
   double lasts_seconds = 0;      // Wait: then all is as before
-  double detection_seconds = 0;  // Abort, Shrink: until the others know
+  double detection_seconds = 0;  // Abort, Shrink: until the others know; Reroute: until routes do
   double restart_seconds = 0;    // Shrink: until they begin the lost iteration again
   Reaction reaction = Reaction::Wait;
 
@@ -91,7 +92,7 @@ std::string to_json(const Conditions& conditions, const topology::Topology& topo
 /// The same for the ranks that are left when `lost` is gone: higher ones have moved down by one.
 Conditions without_rank(const Conditions& conditions, Rank lost);
 
-/// "wait", "abort", "shrink".
+/// "wait", "abort", "shrink", "reroute".
 std::string name_of(Reaction reaction);
 /// For people, a line each: "rank 3 computes 2 times as long".
 std::vector<std::string> describe(const Conditions& conditions, const topology::Topology& topology);

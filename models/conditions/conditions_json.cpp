@@ -9,6 +9,7 @@
 #include "models/base/errors.h"
 #include "models/base/object_json.h"
 #include "models/conditions/conditions.h"
+#include "models/topology/detour.h"
 #include "models/training/job_json.h"
 
 namespace lockstep::conditions {
@@ -79,9 +80,27 @@ Traffic read_traffic(const ObjectReader& reader, const World& world) {
 
 Reaction read_reaction(const ObjectReader& reader) {
   const std::string name = reader.text("then");
-  for (const Reaction reaction : {Reaction::Wait, Reaction::Abort, Reaction::Shrink})
+  for (const Reaction reaction :
+       {Reaction::Wait, Reaction::Abort, Reaction::Shrink, Reaction::Reroute})
     if (name == name_of(reaction)) return reaction;
-  throw ConfigError(reader.place("then"), "must be wait, abort or shrink, is \"" + name + "\"");
+  throw ConfigError(reader.place("then"),
+                    "must be wait, abort, shrink or reroute, is \"" + name + "\"");
+}
+
+/// Whether messages that would take the link can go another way.
+void check_detour(const ObjectReader& reader, const World& world, LinkId link) {
+  if (link == kAll)
+    throw ConfigError(reader.place("then"), "only a link can be gone round, not a rank");
+  const auto& ends = world.topology.links[static_cast<std::size_t>(link)];
+  if (!topology::has_detour(world.topology, link))
+    throw ConfigError(reader.place("then"), "there is no other way from \"" +
+                                                world.topology.node_name(ends.from) + "\" to \"" +
+                                                world.topology.node_name(ends.to) + "\"");
+  for (std::size_t other = 0; other < world.topology.links.size(); ++other)
+    if (world.topology.links[other].burst_bytes > 0)
+      throw ConfigError(reader.place("then"),
+                        "link \"" + world.topology.link_name(static_cast<LinkId>(other)) +
+                            "\" has a burst: other routes are not simulated then");
 }
 
 Failure read_failure(const ObjectReader& reader, const World& world) {
@@ -100,6 +119,7 @@ Failure read_failure(const ObjectReader& reader, const World& world) {
     throw ConfigError(reader.place("then"), "only a rank can be left behind, not a link");
   if (shrinks && world.ranks < 2)
     throw ConfigError(reader.place("then"), "there is no other rank to go on");
+  if (failure.reaction == Reaction::Reroute) check_detour(reader, world, failure.link);
   const auto check_fits = [&](const char* key, bool fits) {
     if (reader.has(key) && !fits)
       throw ConfigError(reader.place(key),

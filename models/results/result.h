@@ -90,7 +90,8 @@ inline constexpr std::size_t kSkippedFilesListed = 10;
 struct FailureFigures {
   std::int64_t iterations_before = 0;  // whole ones
   /// Before the next iteration comes nearer to its end: what was done of the lost one, detection,
-  /// restart; or, if the job waits, by how much later all that follows happens.
+  /// restart; or, if the job waits, by how much later all that follows happens; or, if it takes
+  /// other routes, by how much later than if nothing had happened before the iterations after it.
   double lost_seconds = 0;
   std::optional<double> iteration_seconds_after{};  // mean; none when the job has ended
   std::int32_t ranks_after = 0;

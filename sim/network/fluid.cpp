@@ -112,6 +112,12 @@ std::optional<std::uint32_t> Fluid::ended(const Event& event) {
     activity.event = queue_.push(activity.end, activity.event_kind, number);
     return std::nullopt;
   }
+  release(number);
+  return activity.payload;
+}
+
+void Fluid::release(std::uint32_t number) {
+  const Activity& activity = activities_[number];
   std::uint32_t slot = activity.first_slot;
   const Profile& profile = profiles_[activity.profile];
   for (const ProfileUse& use : uses_of(profile)) {
@@ -121,7 +127,29 @@ std::optional<std::uint32_t> Fluid::ended(const Event& event) {
     leave(use.resource, slot++);
   }
   idle_[profile.uses].push_back(number);
-  return activity.payload;
+}
+
+std::vector<Fluid::Stopped> Fluid::stop_all(std::uint32_t resource) {
+  std::vector<Stopped> stopped;
+  while (resources_[resource].first_slot != kNone) {
+    const std::uint32_t number = slots_[resources_[resource].first_slot].activity;
+    Activity& activity = activities_[number];
+    catch_up(activity);
+    stopped.push_back({activity.payload, activity.remaining});
+    activity.event = UINT64_MAX;
+    std::erase(started_, number);
+    release(number);
+  }
+  return stopped;
+}
+
+/// What remains is that of now.
+void Fluid::catch_up(Activity& activity) {
+  const Time now = queue_.now();
+  if (activity.since == now) return;
+  const double done = activity.rate * (now - activity.since).seconds();
+  activity.remaining = std::max(0.0, activity.remaining - done);
+  activity.since = now;
 }
 
 void Fluid::settle() {
@@ -181,12 +209,7 @@ void Fluid::visit_users(const Resource& resource) {
 void Fluid::set_rate(std::uint32_t number, double rate) {
   Activity& activity = activities_[number];
   if (activity.rate == rate) return;
-  const Time now = queue_.now();
-  if (activity.since != now) {
-    const double done = activity.rate * (now - activity.since).seconds();
-    activity.remaining = std::max(0.0, activity.remaining - done);
-    activity.since = now;
-  }
+  catch_up(activity);
   activity.rate = rate;
   if (rate <= 0) {
     activity.end = Time::max();
@@ -195,7 +218,7 @@ void Fluid::set_rate(std::uint32_t number, double rate) {
   // A hair below the ceiling, as in transfer_time(); the queue refuses what would take for ever.
   const double picoseconds = std::ceil(activity.remaining / rate * 1e12 * (1 - 0x1p-48));
   constexpr auto kNever = static_cast<double>(EventQueue::kNever.picoseconds);
-  activity.end = now + Time{static_cast<std::int64_t>(std::min(picoseconds, kNever))};
+  activity.end = queue_.now() + Time{static_cast<std::int64_t>(std::min(picoseconds, kNever))};
   if (activity.end >= activity.event_time) return;
   activity.event_time = activity.end;
   activity.event = queue_.push(activity.end, activity.event_kind, number);

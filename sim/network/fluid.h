@@ -49,6 +49,14 @@ class Fluid {
   /// was slowed down or sped up meanwhile, and the event means nothing.
   std::optional<std::uint32_t> ended(const Event& event);
 
+  /// What was left of an activity that was stopped.
+  struct Stopped {
+    std::uint32_t payload = 0;
+    double remaining = 0;
+  };
+  /// Ends all activities on a resource, in no order; there will be no events of theirs.
+  std::vector<Stopped> stop_all(std::uint32_t resource);
+
   /// Of a running activity, as last settled.
   double rate(std::uint32_t activity) const { return activities_[activity].rate; }
 
@@ -108,6 +116,8 @@ class Fluid {
   void touch(std::uint32_t resource);
   void enter(std::uint32_t resource, std::uint32_t slot);
   void leave(std::uint32_t resource, std::uint32_t slot);
+  void release(std::uint32_t activity);
+  void catch_up(Activity& activity);
   void share_from(std::uint32_t activity);
   void visit_users(const Resource& resource);
   void set_rate(std::uint32_t activity, double rate);

@@ -53,6 +53,7 @@ Cluster::Cluster(const cost::CostModel& cost, const topology::Topology& topology
       folding_(folding),
       network_(network),
       fluid_(network.fluid),
+      seed_(seed),
       routes_(topology, seed),
       hosts_(topology.hosts.size()) {
   for (std::int32_t place = 0; place < folding.simulated_ranks(); ++place)
@@ -158,20 +159,49 @@ std::vector<Cluster::Crossing> Cluster::crossings(const Connection& connection) 
 }
 
 std::uint32_t Cluster::connect(Rank sender, Rank receiver, std::uint8_t stream) {
-  const topology::Route route =
-      routes_.between({.from = host_of_rank_[static_cast<std::size_t>(sender)],
-                       .to = host_of_rank_[static_cast<std::size_t>(receiver)],
-                       .sender = sender,
-                       .receiver = receiver,
-                       .stream = stream});
   connections_.push_back({.sender = sender,
                           .receiver = receiver,
-                          .first_hop = static_cast<std::uint32_t>(hops_.size()),
-                          .hops = static_cast<std::uint32_t>(route.hops.size()),
-                          .latency = route.latency,
+                          .stream = stream,
                           .polled = host_id(sender) == host_id(receiver) && cost_.polls(receiver)});
-  hops_.insert(hops_.end(), route.hops.begin(), route.hops.end());
+  find_route(connections_.back());
   return static_cast<std::uint32_t>(connections_.size() - 1);
+}
+
+void Cluster::find_route(Connection& connection) {
+  const topology::Flow flow{.from = host_id(connection.sender),
+                            .to = host_id(connection.receiver),
+                            .sender = connection.sender,
+                            .receiver = connection.receiver,
+                            .stream = connection.stream};
+  const auto set = [&](const topology::Route& route) {
+    connection.first_hop = static_cast<std::uint32_t>(hops_.size());
+    connection.hops = static_cast<std::uint32_t>(route.hops.size());
+    connection.latency = route.latency;
+    hops_.insert(hops_.end(), route.hops.begin(), route.hops.end());
+  };
+  set(routes_.between(flow));
+  if (!takes_lost_link(connection)) return;
+  set(detour_->routes.between(flow));
+  for (std::uint32_t i = 0; i < connection.hops; ++i)
+    if (LinkId& link = hops_[connection.first_hop + i].link; link >= detour_->lost) ++link;
+}
+
+bool Cluster::takes_lost_link(const Connection& connection) const {
+  const auto first = hops_.begin() + connection.first_hop;
+  return detour_ && std::any_of(first, first + connection.hops, [&](const topology::Hop& hop) {
+           return hop.link == detour_->lost;
+         });
+}
+
+void Cluster::avoid(LinkId link) {
+  LOCKSTEP_CHECK(!detour_ && topology::has_detour(topology_, link),
+                 "link " + std::to_string(link) + " cannot be avoided");
+  detour_ = std::make_unique<Detour>(topology_, link, seed_);
+  for (Connection& connection : connections_) {
+    if (!takes_lost_link(connection)) continue;
+    find_route(connection);
+    connection.terms.fill(kNone);
+  }
 }
 
 std::span<const topology::Hop> Cluster::route(std::uint32_t connection) const {

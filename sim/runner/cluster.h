@@ -5,12 +5,14 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "models/base/ids.h"
 #include "models/base/units.h"
 #include "models/cost/cost_model.h"
+#include "models/topology/detour.h"
 #include "models/topology/placement.h"
 #include "models/topology/routes.h"
 #include "sim/network/fluid.h"
@@ -69,6 +71,9 @@ class Cluster {
   /// Valid until the next call.
   const Terms& terms(std::uint32_t connection, schedule::Operator combine);
   std::span<const topology::Hop> route(std::uint32_t connection) const;
+  /// From now on routes that would take the link are shortest paths without it. Once, and where no
+  /// link has a burst.
+  void avoid(LinkId link);
   /// In the Fluid, of the link that stands for this one.
   std::uint32_t link_resource(LinkId link) {
     return network_.link_resource(folding_.like_link(link));
@@ -107,11 +112,25 @@ class Cluster {
     Rank receiver = 0;
     std::uint32_t first_hop = 0;  // in hops_
     std::uint32_t hops = 0;
-    Time latency;  // of the links
+    std::uint8_t stream = 0;
+    Time latency{};  // of the links
     bool polled = false;
     std::array<std::uint32_t, 3> terms{kNone, kNone, kNone};  // by Operator
   };
 
+  /// The routes of a network that has lost a link.
+  struct Detour {
+    Detour(const topology::Topology& whole, LinkId lost_link, std::uint64_t seed)
+        : topology(topology::without_link(whole, lost_link)),
+          routes(topology, seed),
+          lost(lost_link) {}
+    topology::Topology topology;
+    topology::Routes routes;
+    LinkId lost;
+  };
+
+  void find_route(Connection& connection);
+  bool takes_lost_link(const Connection& connection) const;
   void add_host(HostId id, const cost::Machine& machine);
   HostId host_id(Rank rank) const { return host_of_rank_[static_cast<std::size_t>(rank)]; }
   bool is_within_host(const Connection& connection) const {
@@ -134,7 +153,9 @@ class Cluster {
   const Folding& folding_;
   SharedNetwork& network_;
   Fluid& fluid_;
+  const std::uint64_t seed_;
   topology::Routes routes_;
+  std::unique_ptr<Detour> detour_;         // when a link is avoided
   std::vector<Host> hosts_;                // those that stand for others have resources
   std::vector<std::uint32_t> processors_;  // of each rank
   std::vector<std::uint32_t> ranks_on_;    // of each processor

@@ -3,6 +3,7 @@
 // out for a while, ranks that are slow.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "models/base/errors.h"
 #include "sim/runner/run.h"
@@ -54,6 +55,7 @@ void Run::turn_traffic(std::uint32_t number) {
 void Run::change_outage(std::uint32_t number, bool begins) {
   const Disturbances::Outage& outage = options_.disturbances.outages[number];
   is_out_[number] = begins;
+  if (outage.avoided && !begins) return avoid(outage.link);
   if (outage.link >= 0) return set_left(outage.link);
   rank(outage.rank).outages += begins ? 1 : -1;
   give_turn(outage.rank);
@@ -67,6 +69,21 @@ void Run::set_left(LinkId link) {
   for (std::size_t i = 0; i < given.outages.size(); ++i)
     if (given.outages[i].link == link && is_out_[i]) left = 0;
   fluid_.set_left(cluster_.link_resource(link), std::max(0.0, left));
+}
+
+/// What has been sent of a message counts as sent: others on its connection wait for the rest, as
+/// TCP's stream would.
+void Run::avoid(LinkId link) {
+  const std::vector<Fluid::Stopped> stopped = fluid_.stop_all(cluster_.link_resource(link));
+  for (std::uint32_t channel = 0; channel < channels_.size(); ++channel)
+    add_link_bytes(channel);
+  cluster_.avoid(link);
+  for (const auto& [number, remaining] : stopped) {
+    const Message& message = channels_.message(number);
+    const Terms& price = terms(message);
+    start_activity((message.posted_first ? price.profile : price.unposted_profile)[0],
+                   std::max(remaining, std::numeric_limits<double>::min()), kFlowed, number);
+  }
 }
 
 double Run::straggling(Rank number, Random& random) const {

@@ -76,7 +76,7 @@ class Run {
     std::int32_t outages = 0;  // while there are any it starts nothing
   };
 
-  std::vector<std::uint64_t> link_bytes();
+  std::vector<std::uint64_t> take_link_bytes();
   void give_turn(Rank rank);
   void pump(Rank rank);
   void draw_slowness(Rank rank);
@@ -108,6 +108,8 @@ class Run {
   void turn_traffic(std::uint32_t number);
   void change_outage(std::uint32_t number, bool begins);
   void set_left(LinkId link);
+  void avoid(LinkId link);
+  void add_link_bytes(std::uint32_t channel);
   double straggling(Rank rank, Random& random) const;
 
   void complete_send(std::uint32_t number);
@@ -147,15 +149,16 @@ class Run {
   Cluster cluster_;
   Channels channels_;
   Record record_;
-  std::deque<RankState> ranks_;           // that are simulated
-  Footprints footprints_;                 // of polling ranks
-  std::vector<Time> processor_free_at_;   // of each processor, given away until then
-  std::vector<Time> processor_work_;      // in measured iterations
-  std::vector<std::uint32_t> entering_;   // messages whose flow begins at this time
-  std::vector<Rank> turns_;               // ranks for which something happened at this time
-  std::vector<Rank> taken_turns_;         // scratch
-  std::vector<std::uint8_t> traffic_on_;  // each of the disturbances' traffic
-  std::vector<std::uint8_t> is_out_;      // each of the disturbances' outages
+  std::deque<RankState> ranks_;            // that are simulated
+  Footprints footprints_;                  // of polling ranks
+  std::vector<Time> processor_free_at_;    // of each processor, given away until then
+  std::vector<Time> processor_work_;       // in measured iterations
+  std::vector<std::uint32_t> entering_;    // messages whose flow begins at this time
+  std::vector<Rank> turns_;                // ranks for which something happened at this time
+  std::vector<Rank> taken_turns_;          // scratch
+  std::vector<std::uint64_t> link_bytes_;  // of each link or, if folded, the one that stands for it
+  std::vector<std::uint8_t> traffic_on_;   // each of the disturbances' traffic
+  std::vector<std::uint8_t> is_out_;       // each of the disturbances' outages
   std::vector<Random> traffic_random_;
   std::int32_t unfinished_ranks_ = 0;
   std::uint64_t messages_ = 0;

@@ -70,6 +70,10 @@ std::vector<SimulatedRun> simulate_together(std::span<const JobOnNetwork> jobs,
     LOCKSTEP_CHECK(
         jobs.size() == 1 || (!job.options.fold && job.options.fidelity == Fidelity::Flow),
         "several jobs run unfolded, on links that flows share");
+    const std::vector<Disturbances::Outage>& outages = job.options.disturbances.outages;
+    LOCKSTEP_CHECK(jobs.size() == 1 || std::none_of(outages.begin(), outages.end(),
+                                                    [](const auto& one) { return one.avoided; }),
+                   "several jobs do not avoid links");
     runs.emplace_back(job, topology, network, static_cast<std::uint8_t>(runs.size()));
   }
   for (Run& run : runs)

@@ -41,6 +41,7 @@ Run::Run(const JobOnNetwork& job, const topology::Topology& topology, SharedNetw
       footprints_(schedule_, job.host_of_rank),
       processor_free_at_(cluster_.processors()),
       processor_work_(cluster_.processors()),
+      link_bytes_(topology.links.size()),
       unfinished_ranks_(folding_.simulated_ranks()) {
   LOCKSTEP_CHECK(job.host_of_rank.size() == static_cast<std::size_t>(schedule_.ranks),
                  std::to_string(job.host_of_rank.size()) + " ranks are placed, the schedule has " +
@@ -76,21 +77,25 @@ SimulatedRun Run::take() {
   for (const Time work : processor_work_)
     result.processor_seconds.push_back(work.seconds());
   result.events = queue_.popped();
-  result.link_bytes = link_bytes();
+  result.link_bytes = take_link_bytes();
   return result;
 }
 
-std::vector<std::uint64_t> Run::link_bytes() {
-  std::vector<std::uint64_t> bytes(topology_.links.size());
+/// Of the channel's bytes so far.
+void Run::add_link_bytes(std::uint32_t channel) {
+  const auto bytes =
+      static_cast<double>(std::exchange(channels_.channel(channel).measured_bytes, 0));
+  for (const auto& [link, share] : cluster_.route(channel))
+    link_bytes_[static_cast<std::size_t>(folding_.like_link(link))] +=
+        folding_.meeting_on_link(link) * static_cast<std::uint64_t>(std::llround(share * bytes));
+}
+
+std::vector<std::uint64_t> Run::take_link_bytes() {
   for (std::uint32_t channel = 0; channel < channels_.size(); ++channel)
-    for (const auto& [link, share] : cluster_.route(channel))
-      bytes[static_cast<std::size_t>(folding_.like_link(link))] +=
-          folding_.meeting_on_link(link) *
-          static_cast<std::uint64_t>(
-              std::llround(share * static_cast<double>(channels_.channel(channel).measured_bytes)));
-  for (LinkId link = 0; link < std::ssize(bytes); ++link)
-    bytes[static_cast<std::size_t>(link)] =
-        bytes[static_cast<std::size_t>(folding_.like_link(link))];
+    add_link_bytes(channel);
+  std::vector<std::uint64_t> bytes;
+  for (LinkId link = 0; link < std::ssize(link_bytes_); ++link)
+    bytes.push_back(link_bytes_[static_cast<std::size_t>(folding_.like_link(link))]);
   return bytes;
 }
 

@@ -41,12 +41,15 @@ struct Disturbances {
     double on_seconds = 0;
     double off_seconds = 0;
   };
-  /// From `from` until `until` the rank starts nothing, or the link carries nothing.
+  /// From `from` until `until` the rank starts nothing, or the link carries nothing. A link that is
+  /// `avoided` afterwards stays out: what would pass there, and what is left of the messages that
+  /// stand still, takes shortest paths without it, which there must be. One link of one job.
   struct Outage {
     Rank rank = -1;
     LinkId link = -1;
     Time from;
     Time until;
+    bool avoided = false;
   };
   std::vector<Straggler> stragglers;
   std::vector<Traffic> traffic;

@@ -40,10 +40,11 @@ class Folder:
     def simulate(self, conditions, *more, status=0):
         flags = [] if conditions is None else ["--conditions",
                                                self.write("conditions.json", conditions)]
+        for flag, value in (("--ranks", "4"), ("--topology", "star_8_1gbit")):
+            more = more if flag in more else (flag, value, *more)
         done = subprocess.run(
-            [LOCKSTEP, "simulate", "--network", "lenet5", "--batch", "64", "--topology",
-             "star_8_1gbit", "--overlap", "off", "--machine", self.machine, "--out",
-             self.path("result.json"), *flags, *(more if "--ranks" in more else ("--ranks", "4", *more))],
+            [LOCKSTEP, "simulate", "--network", "lenet5", "--batch", "64", "--overlap", "off",
+             "--machine", self.machine, "--out", self.path("result.json"), *flags, *more],
             capture_output=True, text=True, timeout=120)
         check(done.returncode == status, f"{conditions}: status {done.returncode}: {done.stderr}")
         if status:
@@ -82,6 +83,26 @@ def check_slow(folder):
     return quiet
 
 
+def check_reroute(folder):
+    """Two ranks of a ring of hosts next to each other: without their link the messages of one take
+    seven links instead of one, no narrower, with seven latencies."""
+    on_ring = ("--ranks", "2", "--topology", "ring_8_10gbit")
+    quiet = folder.simulate(None, *on_ring)
+    seconds = iteration(quiet)
+    failure = {"link": "host0->host1", "at": f"{10.5 * seconds} s", "then": "reroute",
+               "detection": "0.25 s"}
+    figures = folder.simulate({"failure": failure}, *on_ring)["failure"]
+    check(figures["ranks_after"] == 2 and figures["iteration_seconds_after"] > seconds and
+          0.25 - seconds <= figures["lost_seconds"] <= 0.25 + seconds, f"reroute: {figures}")
+    at_once = folder.simulate({"failure": {**failure, "at": "0.0 s", "detection": "0.0 s"}}, *on_ring)
+    check(iteration(at_once) == figures["iteration_seconds_after"] and
+          at_once["failure"]["lost_seconds"] == 0, f"lost from the beginning: {at_once['failure']}")
+    lost = {link["name"]: link["bytes"] for link in at_once["links"]}
+    check(lost["host0->host1"] == 0 < lost["host0->host7"], f"the other way round: {lost}")
+    check("no other way" in folder.simulate({"failure": {**failure, "link": "host1->switch"}}, status=2),
+          "a star has no other way")
+
+
 def check_failures(folder, quiet):
     seconds = iteration(quiet)
     failure = {"rank": 1, "at": f"{10.5 * seconds} s", "then": "abort", "detection": "2.0 s"}
@@ -99,6 +120,7 @@ def check_failures(folder, quiet):
         # Somebody has some of the iteration to do meanwhile.
         check(4 - seconds <= figures["lost_seconds"] <= 4 + 1e-6 and
               near(figures["iteration_seconds_after"], seconds, 1e-9), f"wait: {figures}")
+    check_reroute(folder)
     failure["link"] = "host7->switch"  # nobody is there
     check(folder.simulate({"failure": failure})["failure"]["lost_seconds"] == 0, "an unused link")
     check("means nothing" in folder.simulate({"failure": {**failure, "restart": "1.0 s"}}, status=2),

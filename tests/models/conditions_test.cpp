@@ -45,6 +45,13 @@ TEST_CASE("conditions: read, written and read again they are the same", "[condit
       "failure": {"link": "b->x", "at": "0.1 s", "then": "wait", "lasts": "3 ms"}})";
   const std::string end = R"({"failure": {"rank": 0, "at": "3 s", "then": "abort",
                                           "detection": "0.1 s"}})";
+  const auto parse_in_ring = [](const std::string& text) {
+    return parse_conditions(text, "c.json", topology::load_topology("ring_8_10gbit"), 3, 30);
+  };
+  const Conditions rerouted = parse_in_ring(R"({"failure": {"link": "host0->host1", "at": "2 s",
+      "then": "reroute", "detection": "0.5 s"}})");
+  CHECK(rerouted.failure->reaction == Reaction::Reroute);
+  CHECK(parse_in_ring(to_json(rerouted, topology::load_topology("ring_8_10gbit"))) == rerouted);
   const std::string others = R"({"jobs": [
       {"job": {"network": "lenet5", "ranks": 2, "placement": ["a", "b"]}, "start": "20 ms"},
       {"job": {"batch": 32, "algorithm": "double-tree", "seed": 9}}, {"job": {}}]})";
@@ -79,6 +86,10 @@ TEST_CASE("conditions: every mistake in a file is reported with its place", "[co
   check("", "c.json: is not JSON");
   check("[]", "c.json: must be an object");
   check(R"({"stragler": []})", "c.json: /stragler: unknown key; did you mean \"stragglers\"?");
+  check(R"({"failure": {"rank": 0, "at": "1 s", "then": "reroute", "detection": "1 s"}})",
+        "c.json: /failure/then: only a link can be gone round, not a rank");
+  check(R"({"failure": {"link": "a->x", "at": "1 s", "then": "reroute", "detection": "1 s"}})",
+        "c.json: /failure/then: there is no other way from \"a\" to \"x\"");
   check(R"({"jobs": {}})", "c.json: /jobs: must be a list");
   check(R"({"jobs": [{}]})", "c.json: /jobs/0: \"job\" is missing");
   check(R"({"jobs": [{"job": 3}]})", "c.json: /jobs/0/job: must be an object");
@@ -127,7 +138,8 @@ TEST_CASE("conditions: every mistake in a file is reported with its place", "[co
   failure(R"("rank": 1, "then": "abort")", ": \"at\" is missing");
   failure(R"("rank": 1, "at": "-1 s", "then": "abort")", "/at: must not be negative");
   failure(R"("rank": 1, "at": "1", "then": "abort")", "/at: ");
-  failure(R"("rank": 1, "at": "1 s", "then": "go")", "/then: must be wait, abort or shrink");
+  failure(R"("rank": 1, "at": "1 s", "then": "go")",
+          "/then: must be wait, abort, shrink or reroute");
   failure(R"("rank": 1, "at": "1 s", "then": "wait")", ": \"lasts\" is missing");
   failure(R"("rank": 1, "at": "1 s", "then": "wait", "lasts": "0 s")", "/lasts: must be from");
   failure(R"("rank": 1, "at": "1 s", "then": "abort", "detection": "1 s", "lasts": "1 s")",
