@@ -34,7 +34,9 @@ std::string to_json(const std::vector<SimulatorRow>& rows) {
                     {"whole_seconds", row.whole_seconds},
                     {"messages_per_second", row.messages_per_second()},
                     {"peak_bytes", row.peak_bytes}});
-    if (row.least_seconds) list.back()["least_seconds"] = *row.least_seconds;
+    if (!row.least_seconds) continue;
+    list.back()["least_seconds"] = *row.least_seconds;
+    list.back()["is_bound"] = row.is_bound;
   }
   return to_text({{"rows", list}});
 }

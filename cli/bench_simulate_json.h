@@ -22,6 +22,7 @@ struct SimulatorRow {
   double simulated_seconds = 0;
   /// Of a bracket: with the smaller chunks; all else is with the larger ones.
   std::optional<double> least_seconds{};
+  bool is_bound = false;              // whether the exact time lies between the two for certain
   double setup_seconds = 0;           // making topology, schedule and cost model
   std::vector<double> run_seconds{};  // of each repetition
   double whole_seconds = 0;           // of the command until now, all repetitions

@@ -155,6 +155,9 @@ def ragged_chunks_lie_between(path):
           f"{exact} is not within {bracket}")
     even = simulated(path, "--ranks", "4", "--bytes", "1MiB", "--fold", "bracket")[0]
     check(even["least_seconds"] == even["simulated_seconds"], f"{even}")
+    ideal = simulated(path, *job, "--fold", "bracket", "--fidelity", "ideal")[0]
+    check((bracket["is_bound"], even["is_bound"], ideal["is_bound"]) == (False, True, True),
+          "where flows share it is an estimate")
 
 
 def fidelities_are_compared(path):
