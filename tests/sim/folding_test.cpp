@@ -7,6 +7,7 @@
 #include "models/collectives/algorithm.h"
 #include "models/topology/generators.h"
 #include "models/topology/shapes.h"
+#include "tests/sim/refinement.h"
 #include "tests/sim/scenario.h"
 
 namespace lockstep::sim {
@@ -151,6 +152,50 @@ TEST_CASE("folding: the same as unfolded, bit for bit", "[folding]") {
     const SimulatedRun once = scene.run(true);
     CHECK(once.simulated_ranks == scene.schedule.ranks / scene.folding().copies());
     check_same(once, scene.run(false));
+  }
+}
+
+TEST_CASE("folding: what is declared alike is found alike", "[folding]") {
+  // Declared classes are those of renumberings, which never map a colour onto another one.
+  int folded = 0, coarser = 0;
+  for (std::uint64_t seed = 1; folded < 300; ++seed) {
+    REQUIRE(seed < 5000);
+    Random random(seed);
+    const Scene scene = random_scene(random);
+    const Folding folding = scene.folding();
+    if (folding.is_trivial()) continue;
+    CAPTURE(seed, scene.schedule.name, scene.schedule.ranks, scene.topology.name);
+    ++folded;
+    const Refinement found(scene.schedule, scene.topology, scene.host_of_rank);
+    for (Rank rank = 0; rank < scene.schedule.ranks; ++rank) {
+      const Rank like = folding.rank_at(folding.place(rank));
+      REQUIRE(found.rank(rank) == found.rank(like));
+    }
+    for (HostId host = 0; host < std::ssize(scene.topology.hosts); ++host)
+      REQUIRE(found.node(host) == found.node(folding.like_host(host)));
+    for (LinkId link = 0; link < std::ssize(scene.topology.links); ++link)
+      REQUIRE(found.link(link) == found.link(folding.like_link(link)));
+    coarser += found.rank_colours() < folding.simulated_ranks();
+  }
+  CAPTURE(coarser);
+  CHECK(coarser > 0);  // some that are alike are not declared
+}
+
+TEST_CASE("folding: one slower link tells all ranks of a ring apart", "[folding]") {
+  // And without it none, so that the check above is not one of a finder that finds nothing.
+  for (const std::int32_t ranks : {3, 8, 13}) {
+    topology::Topology network = star(ranks);
+    const Schedule schedule = collectives::all_reduce_schedule(
+        collectives::Algorithm::Ring, ranks, static_cast<std::uint64_t>(ranks) * 100, 0);
+    std::vector<HostId> hosts;
+    for (HostId host = 0; host < ranks; ++host)
+      hosts.push_back(host);
+    CHECK(Refinement(schedule, network, hosts).rank_colours() == 1);
+    network.links[0].bytes_per_second /= 2;
+    network.rule.reset();
+    CHECK(Refinement(schedule, network, hosts).rank_colours() == ranks);
+    const cost::Machine machine = free_machine();
+    CHECK(Folding::find(schedule, cost_model(machine, ranks), network, hosts).is_trivial());
   }
 }
 
