@@ -329,8 +329,8 @@ int run_calibrate(const Arguments& arguments) {
     machine = cost::load_machine(values["between-hosts"].as<std::string>());
     measure_between_hosts(machine);
     print_messages("messages between hosts", *machine.between_hosts);
-    std::printf("computing under a small quota: %.1f %% more processor time, variance / mean %s\n",
-                100 * machine.quota_slowdown, format_seconds(machine.quota_dispersion).c_str());
+    std::printf("computing under a small quota: %.1f %% more processor time\n",
+                100 * machine.quota_slowdown);
   } else {
     machine = measure(make_plan(values));
     print_machine(machine);

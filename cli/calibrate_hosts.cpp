@@ -98,17 +98,14 @@ void measure_quota(cost::Machine& machine) {
   constexpr double kCores = 0.4;
   const exec::Scaled scaled = exec::two_hosts("1 Gbit/s", kCores);
   std::vector<double> slowdowns;
-  std::vector<double> dispersions;
   for (int round = 0; round < kRounds; ++round) {
     const double alone = cost::median(time_passes());
     const exec::Testbed testbed(scaled.topology, true);
     std::istringstream text(measure_with(2, {"--passes", "yes"}, &testbed));
     const std::vector<double> seconds{std::istream_iterator<double>(text), {}};
     slowdowns.push_back(cost::median(seconds) * kCores / alone - 1);
-    dispersions.push_back(exec::robust_dispersion(seconds));
   }
   machine.quota_slowdown = std::max(0.0, cost::median(std::move(slowdowns))) / (1 - kCores);
-  machine.quota_dispersion = cost::median(std::move(dispersions)) / std::pow(1 - kCores, 2);
 }
 
 }  // namespace

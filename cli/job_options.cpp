@@ -319,18 +319,22 @@ double walked_bytes(const schedule::Schedule& schedule, const std::vector<HostId
 }
 
 ComputingHost computing_host(const ResolvedJob& resolved, Rank rank, const cost::Machine& machine) {
-  const HostId host = resolved.host_of_rank[static_cast<std::size_t>(rank)];
-  const double cores = resolved.topology.hosts[static_cast<std::size_t>(host)].cores;
-  const auto ranks = std::count(resolved.host_of_rank.begin(), resolved.host_of_rank.end(), host);
-  return {cores > 0 ? cores : machine.cores, static_cast<double>(ranks * resolved.job.threads)};
+  const HostId id = resolved.host_of_rank[static_cast<std::size_t>(rank)];
+  const topology::Host& host = resolved.topology.hosts[static_cast<std::size_t>(id)];
+  const auto ranks = std::count(resolved.host_of_rank.begin(), resolved.host_of_rank.end(), id);
+  ComputingHost computing{.cores = host.cores > 0 ? host.cores : machine.cores,
+                          .threads = static_cast<double>(ranks * resolved.job.threads),
+                          .has_quota = host.quota_period > Time{}};
+  if (computing.has_quota)
+    computing.slowdown = cost::quota_slowdown(machine, computing.cores, computing.threads);
+  return computing;
 }
 
 cost::CostModel make_cost_model(const ResolvedJob& resolved, const Machines& machines) {
   MachinesOfRanks of_ranks = machines_of_ranks(resolved.topology, resolved.host_of_rank, machines);
   for (std::size_t rank = 0; rank < of_ranks.speeds.size(); ++rank) {
     const cost::Machine& machine = *of_ranks.machines[rank];
-    const ComputingHost host = computing_host(resolved, static_cast<Rank>(rank), machine);
-    of_ranks.speeds[rank] /= cost::quota_slowdown(machine, host.cores, host.threads);
+    of_ranks.speeds[rank] /= computing_host(resolved, static_cast<Rank>(rank), machine).slowdown;
   }
   return cost::CostModel(
       resolved.network, resolved.iteration.works, resolved.batch_of_rank(), resolved.job.threads,

@@ -57,10 +57,13 @@ using Machines = std::map<std::string, cost::Machine>;
 Machines read_machines(const options::variables_map& values);
 /// The bytes of a schedule's buffers, of all ranks of the host that has the most.
 double walked_bytes(const schedule::Schedule& schedule, const std::vector<HostId>& host_of_rank);
-/// The host of a rank: its cores, and how many threads of all its ranks compute.
+/// The host of a rank: its cores, how many threads of all its ranks compute, and by how much more
+/// processor time that takes where the cores are a quota.
 struct ComputingHost {
   double cores = 0;
   double threads = 0;
+  bool has_quota = false;
+  double slowdown = 1;
 };
 ComputingHost computing_host(const ResolvedJob& resolved, Rank rank, const cost::Machine& machine);
 /// The cost model of a resolved job. Throws ConfigError when a host's kind has no machine file.

@@ -119,6 +119,11 @@ results::Result result_of(const ResolvedJob& resolved, const std::vector<exec::P
   result.summary = results::summarise(
       iterations, bytes_sent,
       training::mean_batch(measured, iterations_done + static_cast<std::int32_t>(warm_up)));
+  double run_seconds = 0;
+  for (const RankRecord& record : records)
+    for (const results::IterationFigures& iteration : record.figures)
+      run_seconds += iteration.duration().seconds() / static_cast<double>(records.size());
+  result.summary.run_seconds = run_seconds;
   result.batches = batch_figures(resolved.job, iterations_done);
   result.buckets = bucket_figures(records, resolved.iteration, warm_up);
   result.links = link_figures(records, resolved, result.summary.iteration_seconds.mean);

@@ -173,11 +173,13 @@ double jitter_of(const ResolvedJob& resolved, const cost::CostModel& cost) {
   if (resolved.conditions.compute_jitter) return *resolved.conditions.compute_jitter;
   if (resolved.job.fidelity == training::Fidelity::Ideal) return 0;
   const cost::Machine& machine = cost.machine(0);
-  const auto [cores, threads] = computing_host(resolved, 0, machine);
+  const ComputingHost host = computing_host(resolved, 0, machine);
+  if (host.has_quota) return machine.iteration_jitter;  // its pauses are simulated
   double seconds = 0;
   for (std::size_t work = 0; work < resolved.iteration.works.size(); ++work)
     seconds += cost.compute(0, static_cast<std::int32_t>(work)).seconds;
-  return cost::compute_jitter(machine, cores, threads, seconds * std::max(1.0, threads / cores));
+  return cost::compute_jitter(machine, host.cores, host.threads,
+                              seconds * std::max(1.0, host.threads / host.cores));
 }
 
 sim::SimulatedRun simulate_training(const ResolvedJob& whole, const topology::Topology& topology,

@@ -81,7 +81,7 @@ cost::Machine as_datasheet(cost::Machine machine) {
   machine.origin = cost::Origin::Datasheet;
   machine.layers.clear();
   machine.iteration_jitter = machine.turn_dispersion = 0;
-  machine.quota_dispersion = machine.quota_slowdown = 0;
+  machine.quota_slowdown = 0;
   return machine;
 }
 
@@ -103,8 +103,11 @@ std::string fault_in(const std::string& log) {
 
 }  // namespace
 
-SuiteFolder::SuiteFolder(std::string path) : path_(std::move(path)) {
+/// As an absolute path, since jobs name files in it: the folder is the same from wherever it is
+/// seen.
+SuiteFolder::SuiteFolder(std::string path) {
   std::error_code error;
+  path_ = fs::absolute(path, error).lexically_normal().string();
   fs::create_directories(path_, error);
   if (error) throw ConfigError("--work", path_ + " cannot be made: " + error.message());
 }
@@ -198,6 +201,7 @@ void SuiteFolder::predict(const SuiteCase& one, double seconds) const {
     if (result.job.iterations == 0)
       result.job.iterations =
           static_cast<std::int32_t>(std::clamp(std::round(seconds / each), kFewest, kMost));
+    result.summary.run_seconds = result.job.iterations * each;
     result.provenance = provenance(result.job.seed);
     results::write_file(to, results::to_json(result));
   };

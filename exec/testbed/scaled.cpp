@@ -36,6 +36,7 @@ std::uint64_t burst_for(double bytes_per_second) {
 }
 
 void scale_hosts(const Scaling& scaling, const std::string& where, Scaled& scaled) {
+  scaled.topology.processors = scaling.processors;
   double sum = 0;  // of what they would like
   std::set<std::string> kinds;
   bool has_sockets = false;
@@ -52,9 +53,7 @@ void scale_hosts(const Scaling& scaling, const std::string& where, Scaled& scale
   if (!scaling.has_quotas) {
     for (Host& host : scaled.topology.hosts)
       host.cores = scaling.processors;
-    scaled.cautions.push_back(
-        "hosts have no quota: they share this machine's processors, of which "
-        "predictions know nothing");
+    scaled.cautions.push_back("hosts have no quota: they share this machine's processors");
     return;
   }
   scaled.processor_factor = std::min(1.0, scaling.share * scaling.processors / sum);
@@ -69,6 +68,8 @@ void scale_hosts(const Scaling& scaling, const std::string& where, Scaled& scale
                     kSmallestQuota);
       throw ConfigError(where, text);
     }
+    host.quota_period =
+        Time::from_seconds(1e-6 * static_cast<double>(quota_of(host.cores).period_microseconds));
   }
 }
 

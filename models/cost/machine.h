@@ -117,10 +117,10 @@ struct Machine {
   /// mean of one rank's, measured alone. Ranks wait for the slowest, so it costs time.
   double iteration_jitter = 0;
   /// Variance ÷ mean, in seconds, of what computing takes when two ranks take turns on each
-  /// processor (turns.h); and under a quota, for one that is close to nothing.
+  /// processor (turns.h).
   double turn_dispersion = 0;
-  double quota_dispersion = 0;
-  /// By how much more processor time computing takes under such a quota, ÷ what it takes without.
+  /// By how much more processor time computing takes under a quota that is close to nothing, ÷ what
+  /// it takes without.
   double quota_slowdown = 0;
   /// Spread of one iteration's time about its mean when nothing changes (standard deviation ÷
   /// mean), from repeated calibration passes.

@@ -164,7 +164,7 @@ Machine parse_machine(const std::string& text, const std::string& where) {
       {"schema", "name", "origin", "date", "cores", "flops_per_core", "memory_bandwidth",
        "core_memory_bandwidth", "loopback_bandwidth", "message", "between_hosts",
        "combine_per_byte", "exchanges", "combine_residual", "iteration_jitter",
-       "turn_dispersion", "quota_dispersion", "quota_slowdown", "run_to_run_residual", "layers"});
+       "turn_dispersion", "quota_slowdown", "run_to_run_residual", "layers"});
   if (object.text("schema") != kSchema)
     throw ConfigError(object.place("schema"), std::string("expected \"") + kSchema + "\", is \"" +
                                                   object.text("schema") + "\"");
@@ -191,7 +191,6 @@ Machine parse_machine(const std::string& text, const std::string& where) {
   machine.combine_residual = object.number("combine_residual", 0, 1e6, 0.0);
   machine.iteration_jitter = object.number("iteration_jitter", 0, 1, 0.0);
   machine.turn_dispersion = object.seconds("turn_dispersion", 0);
-  machine.quota_dispersion = object.seconds("quota_dispersion", 0);
   machine.quota_slowdown = object.number("quota_slowdown", 0, 100, 0.0);
   machine.run_to_run_residual = object.number("run_to_run_residual", 0, 1e6, 0.0);
   if (object.has("layers"))
@@ -223,7 +222,6 @@ std::string to_json(const Machine& machine) {
             {"combine_residual", machine.combine_residual},
             {"iteration_jitter", machine.iteration_jitter},
             {"turn_dispersion", quantity(machine.turn_dispersion, "s")},
-            {"quota_dispersion", quantity(machine.quota_dispersion, "s")},
             {"quota_slowdown", machine.quota_slowdown},
             {"run_to_run_residual", machine.run_to_run_residual},
             {"layers", layers}};

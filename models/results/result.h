@@ -39,6 +39,9 @@ struct Summary {
   /// Predicted only: the mean iteration lies in it with 90 % probability, seconds.
   std::optional<std::pair<double, double>> interval_90;
   std::int32_t iterations = 0;  // measured ones
+  /// All iterations of the job, the first ones too, without tests in between; none when the job
+  /// does not say how many.
+  std::optional<double> run_seconds{};
 };
 
 /// One gradient bucket, per iteration, mean over ranks and iterations.

@@ -40,6 +40,7 @@ Json json_of(const Summary& summary) {
   if (summary.interval_90)
     json["interval_90"] = Json::array({summary.interval_90->first, summary.interval_90->second});
   json["iterations"] = summary.iterations;
+  if (summary.run_seconds) json["run_seconds"] = *summary.run_seconds;
   return json;
 }
 
@@ -184,6 +185,7 @@ Summary read_summary(const ObjectReader& reader) {
     summary.interval_90.emplace(bounds[0], bounds[1]);
   }
   summary.iterations = reader.integer<std::int32_t>("iterations");
+  if (reader.has("run_seconds")) summary.run_seconds = amount(reader, "run_seconds");
   return summary;
 }
 
@@ -261,10 +263,10 @@ Result parse_result(const std::string& text, const std::string& where) {
   const ObjectReader provenance = reader.object("provenance", {"version", "host", "time", "seed"});
   result.provenance = {provenance.text("version"), provenance.text("host"), provenance.text("time"),
                        provenance.integer<std::uint64_t>("seed")};
-  result.summary = read_summary(
-      reader.object("summary", {"iteration_seconds", "images_per_second", "scaling_efficiency",
-                                "compute_seconds", "exposed_communication_seconds", "wait_seconds",
-                                "bytes_sent_per_rank", "interval_90", "iterations"}));
+  result.summary = read_summary(reader.object(
+      "summary", {"iteration_seconds", "images_per_second", "scaling_efficiency", "compute_seconds",
+                  "exposed_communication_seconds", "wait_seconds", "bytes_sent_per_rank",
+                  "interval_90", "iterations", "run_seconds"}));
   if (reader.has("conditions"))
     result.conditions = conditions::parse_conditions(text, where, result.topology, result.job.ranks,
                                                      result.job.batch);

@@ -12,7 +12,6 @@ namespace {
 constexpr double kLeastSpeed = 1e-3;
 constexpr double kMaxSpeed = 1e3;
 constexpr double kLeastCores = 1e-3;
-constexpr double kMaxCores = 1e5;
 constexpr std::int32_t kMaxSockets = 64;
 constexpr double kLeastBandwidth = 1e3;  // bytes per second: what is slower is a slip of the unit
 constexpr double kMaxLatency = 60;       // seconds, likewise
@@ -20,8 +19,8 @@ constexpr double kMaxLatency = 60;       // seconds, likewise
 }  // namespace
 
 const ObjectReader::Keys& host_keys() {
-  static const ObjectReader::Keys keys{"machine",          "speed",         "cores", "sockets",
-                                       "socket_bandwidth", "socket_latency"};
+  static const ObjectReader::Keys keys{
+      "machine", "speed", "cores", "quota_period", "sockets", "socket_bandwidth", "socket_latency"};
   return keys;
 }
 
@@ -111,6 +110,14 @@ Time read_latency(const ObjectReader& reader, const std::string& key) {
   return Time::from_seconds(seconds);
 }
 
+/// What Linux takes: 1 ms to 1 s.
+Time read_period(const ObjectReader& reader, const std::string& key) {
+  const double seconds = reader.seconds(key);
+  if (seconds < 1e-3 || seconds > 1)
+    throw ConfigError(reader.place(key), "must be from 1 ms to 1 s");
+  return Time::from_seconds(seconds);
+}
+
 /// Attempts to read each key that is there.
 class Optional {
  public:
@@ -146,11 +153,16 @@ void read_host(const ObjectReader& reader, Host& host, Faults& faults) {
   read("machine", [&](auto& key) { host.machine = reader.text(key); });
   read("speed", [&](auto& key) { host.speed = reader.number(key, kLeastSpeed, kMaxSpeed); });
   read("cores", [&](auto& key) { host.cores = reader.number(key, kLeastCores, kMaxCores); });
+  read("quota_period", [&](auto& key) { host.quota_period = read_period(reader, key); });
   read("sockets",
        [&](auto& key) { host.sockets = reader.integer<std::int32_t>(key, 1, kMaxSockets); });
   read("socket_bandwidth",
        [&](auto& key) { host.socket_bytes_per_second = read_bandwidth(reader, key); });
   read("socket_latency", [&](auto& key) { host.socket_latency = read_latency(reader, key); });
+  if (host.quota_period > Time{} && host.cores == 0)
+    faults.add(reader.place(), "\"cores\" is missing, which \"quota_period\" makes a quota");
+  if (host.quota_period > Time{} && host.sockets > 1)
+    faults.add(reader.place("quota_period"), "a host with several sockets has no quota here");
   if (host.sockets > 1 && host.socket_bytes_per_second == 0 && !reader.has("socket_bandwidth"))
     faults.add(reader.place(), "\"socket_bandwidth\" is missing, the rate between two sockets");
   if (host.sockets == 1 && (reader.has("socket_bandwidth") || reader.has("socket_latency")))
@@ -196,6 +208,7 @@ void write_host(const Host& host, const Host& usual, Json& json) {
   if (host.machine != usual.machine) json["machine"] = host.machine;
   if (host.speed != usual.speed) json["speed"] = host.speed;
   if (host.cores != usual.cores) json["cores"] = host.cores;
+  if (host.quota_period != usual.quota_period) json["quota_period"] = text_of(host.quota_period);
   if (host.sockets == 1) return;
   json["sockets"] = host.sockets;
   json["socket_bandwidth"] = text_of_rate(host.socket_bytes_per_second);

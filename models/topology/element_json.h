@@ -48,6 +48,8 @@ std::optional<ObjectReader> open(const Json& json, const std::string& file,
                                  const std::string& pointer, const ObjectReader::Keys& keys,
                                  Faults& faults);
 
+inline constexpr double kMaxCores = 1e5;
+
 const ObjectReader::Keys& host_keys();   // its name excepted
 const ObjectReader::Keys& wire_keys();   // "bandwidth", …
 const ObjectReader::Keys& cable_keys();  // these and "reverse"

@@ -86,6 +86,7 @@ std::string to_json(const Topology& topology, bool listed) {
       json["links"] = list_of_links(topology, usual);
     }
   }
+  if (topology.processors > 0) json["processors"] = topology.processors;
   if (topology.routing != Routing::First) json["routing"] = name_of(topology.routing);
   if (!topology.routes.empty()) json["routes"] = list_of_routes(topology);
   return to_text(json);

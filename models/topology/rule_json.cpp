@@ -109,6 +109,7 @@ std::vector<RuleKey> rule_keys(Shape shape) {
       {"machine", "kind of machine, for --machine KIND=FILE"},
       {"speed", "of a host's cores against that machine's"},
       {"cores", "of a host that its ranks may use"},
+      {"quota_period", "cores are a quota, handed out so often (\"100 ms\")"},
       {"sockets", "of a host; cores and memory are divided over them"},
       {"socket_bandwidth", "between two sockets, each way (\"20 GB/s\")"},
       {"socket_latency", "between two sockets (\"150 ns\")"}};

@@ -20,6 +20,9 @@ struct Host {
   std::string machine{};  // the kind of machine: a key of --machine KIND=FILE; "" = the default one
   double speed = 1;       // core-seconds are divided by this
   double cores = 0;       // cores its ranks may use; 0 = as many as its machine file says
+  /// Its cores are a quota: so much processor time in every such period, after which its threads
+  /// pause (a control group of Linux). Zero: they are slower processors.
+  Time quota_period{};
   /// Cores and memory bandwidth are divided evenly over the sockets. Between every two of them
   /// there is a link of its own for each direction.
   std::int32_t sockets = 1;
@@ -106,6 +109,7 @@ struct Topology {
   std::vector<Host> hosts;
   std::vector<std::string> switches;
   std::vector<Link> links;
+  double processors = 0;  // that all hosts share, as virtual ones do; 0 = each has its own
   Routing routing = Routing::First;
   std::vector<GivenRoute> routes;  // at most one for each pair of hosts
   /// How it was generated, if it was: routes are found faster and files are shorter by it. Whoever

@@ -14,6 +14,8 @@ namespace {
 
 using Keys = ObjectReader::Keys;
 
+constexpr double kLeastProcessors = 0.1;
+
 Keys with(Keys keys, const Keys& more) {
   keys.insert(keys.end(), more.begin(), more.end());
   return keys;
@@ -32,8 +34,8 @@ class Reading {
 
  private:
   void read_file(const Json& json) {
-    static const Keys keys{"name",  "hosts",    "switches", "link_defaults",
-                           "links", "generate", "routing",  "routes"};
+    static const Keys keys{"name",     "hosts",      "switches", "link_defaults", "links",
+                           "generate", "processors", "routing",  "routes"};
     const auto root = open(json, file_, "", keys, faults_);
     if (!root) return;
     if (root->has("generate")) {
@@ -46,6 +48,9 @@ class Reading {
     faults_.attempt(
         [&] { topology_.name = checked_name(root->value("name"), root->place("name")); });
     if (!root->has("generate")) read_lists(*root);
+    if (root->has("processors"))
+      faults_.attempt(
+          [&] { topology_.processors = root->number("processors", kLeastProcessors, kMaxCores); });
     if (root->has("routing"))
       faults_.attempt([&] {
         topology_.routing = parse_routing(root->text("routing"), root->place("routing"));

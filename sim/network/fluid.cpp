@@ -20,6 +20,28 @@ void Fluid::set_left(std::uint32_t resource, double share) {
   touch(resource);
 }
 
+void Fluid::meter(std::uint32_t resource) {
+  resources_[resource].metered = metering_ = true;
+}
+
+double Fluid::used(std::uint32_t number) const {
+  const Resource& resource = resources_[number];
+  double used = resource.used;
+  for (std::uint32_t slot = resource.first_slot; slot != kNone; slot = slots_[slot].next) {
+    const Activity& activity = activities_[slots_[slot].activity];
+    const ProfileUse& use = uses_of(profiles_[activity.profile])[slot - activity.first_slot];
+    used += use.alike * use.usage * activity.rate * (queue_.now() - activity.since).seconds();
+  }
+  return used;
+}
+
+/// So much of the activity has been done.
+void Fluid::count(const Activity& activity, double amount) {
+  for (const ProfileUse& use : uses_of(profiles_[activity.profile]))
+    if (resources_[use.resource].metered)
+      resources_[use.resource].used += use.alike * use.usage * amount;
+}
+
 std::uint32_t Fluid::add_profile(double cap, double weight, std::span<const Use> uses) {
   Profile profile{cap, weight, static_cast<std::uint32_t>(profile_uses_.size()), 0};
   for (const Use& use : uses) {
@@ -112,6 +134,7 @@ std::optional<std::uint32_t> Fluid::ended(const Event& event) {
     activity.event = queue_.push(activity.end, activity.event_kind, number);
     return std::nullopt;
   }
+  if (metering_) count(activity, activity.remaining);
   release(number);
   return activity.payload;
 }
@@ -148,6 +171,7 @@ void Fluid::catch_up(Activity& activity) {
   const Time now = queue_.now();
   if (activity.since == now) return;
   const double done = activity.rate * (now - activity.since).seconds();
+  if (metering_) count(activity, std::min(done, activity.remaining));
   activity.remaining = std::max(0.0, activity.remaining - done);
   activity.since = now;
 }

@@ -29,6 +29,10 @@ class Fluid {
   /// From now on activities have this share of the resource's capacity, 0 … 1; others, which are
   /// none of the Fluid's, take the rest. With 0 the activities on it stand still.
   void set_left(std::uint32_t resource, double share);
+  /// From now on it is known how much of the resource has been used.
+  void meter(std::uint32_t resource);
+  /// Of a metered resource, until now: capacity × seconds at most.
+  double used(std::uint32_t resource) const;
   /// A kind of activity, numbered 0, 1, …: it runs at `cap` at most (kUnlimited allowed), competes
   /// with `weight` > 0, and uses resources, each of them once. Where one resource stands for
   /// several that are alike, it may have a use for each.
@@ -73,6 +77,8 @@ class Fluid {
     std::uint32_t first_slot = kNone;
     std::uint32_t number = 0;   // in the system being solved
     std::uint64_t visited = 0;  // the settling that saw it last
+    double used = 0;  // if it is metered, but for what activities have done at their present rates
+    bool metered = false;
     bool touched = false;
 
     bool may_be_full() const { return load > left; }
@@ -121,6 +127,7 @@ class Fluid {
   void share_from(std::uint32_t activity);
   void visit_users(const Resource& resource);
   void set_rate(std::uint32_t activity, double rate);
+  void count(const Activity& activity, double amount);
 
   EventQueue& queue_;
   MaxMin solver_;
@@ -134,6 +141,7 @@ class Fluid {
   std::vector<std::uint32_t> touched_;            // resources to recompute
   std::vector<std::uint32_t> connected_;          // the activities being solved
   std::uint64_t settling_ = 0;
+  bool metering_ = false;
 };
 
 }  // namespace lockstep::sim

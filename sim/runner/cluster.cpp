@@ -46,7 +46,7 @@ Time Terms::transfer(std::uint64_t bytes) const {
 
 Cluster::Cluster(const cost::CostModel& cost, const topology::Topology& topology,
                  std::span<const HostId> host_of_rank, std::uint64_t seed, const Folding& folding,
-                 SharedNetwork& network)
+                 SharedNetwork& network, Quotas& quotas)
     : cost_(cost),
       topology_(topology),
       host_of_rank_(host_of_rank),
@@ -54,6 +54,7 @@ Cluster::Cluster(const cost::CostModel& cost, const topology::Topology& topology
       network_(network),
       fluid_(network.fluid),
       seed_(seed),
+      quotas_(quotas),
       routes_(topology, seed),
       hosts_(topology.hosts.size()) {
   for (std::int32_t place = 0; place < folding.simulated_ranks(); ++place)
@@ -101,12 +102,16 @@ cost::Nearness Cluster::nearness(Rank a, Rank b) const {
 void Cluster::add_host(HostId id, const cost::Machine& machine) {
   const topology::Host& given = topology_.hosts[static_cast<std::size_t>(id)];
   Host& host = hosts_[static_cast<std::size_t>(id)];
-  const double cores = given.cores > 0 ? given.cores : machine.cores;
+  const bool has_quota = given.quota_period > Time{};
+  double cores = given.cores > 0 ? given.cores : machine.cores;
+  if (has_quota) cores = std::max(cores, machine.cores);
   for (std::int32_t socket = 0; socket < given.sockets; ++socket)
     host.sockets.push_back(
         {fluid_.add_resource(or_unlimited(cores / given.sockets)),
          fluid_.add_resource(or_unlimited(machine.memory_bytes_per_second / given.sockets))});
   host.loopback = fluid_.add_resource(or_unlimited(machine.loopback_bytes_per_second));
+  if (has_quota)
+    host.quota = quotas_.add(host.sockets.front().cores, given.cores, given.quota_period);
   if (given.sockets == 1) return;
   for (std::int32_t link = 0; link < given.sockets * given.sockets; ++link)
     host.socket_links.push_back(fluid_.add_resource(given.socket_bytes_per_second));
@@ -143,6 +148,17 @@ void Cluster::add_processor_uses(Rank rank, double cores, double memory, std::ve
   const std::vector<double> shares = socket_shares(rank);
   for (std::size_t socket = 0; socket < shares.size(); ++socket)
     add_socket(host.sockets[socket], shares[socket]);
+}
+
+/// Of the processors that hosts share.
+void Cluster::add_shared_use(double cores, std::vector<Use>& uses) {
+  if (network_.processors() == kNone) return;
+  for (Use& use : uses)
+    if (use.resource == network_.processors()) {
+      use.usage += cores;
+      return;
+    }
+  uses.push_back({network_.processors(), cores});
 }
 
 std::vector<Cluster::Crossing> Cluster::crossings(const Connection& connection) {
@@ -228,6 +244,8 @@ Terms Cluster::make_terms(const Connection& connection, schedule::Operator combi
   terms.send_seconds_per_byte = demand.send_core_seconds_per_byte;
   terms.receive_seconds_per_byte = demand.receive_core_seconds_per_byte;
   terms.window_bytes = demand.window_bytes;
+  terms.copied_before = !within_host && quota(connection.sender) != kNoQuota;
+  terms.copied_after = !within_host && quota(connection.receiver) != kNoQuota;
   double rate = kUnlimited;
   if (within_host && !cost_.takes_directly())
     rate = or_unlimited(cost_.machine(connection.sender).loopback_bytes_per_second);
@@ -255,10 +273,18 @@ Terms Cluster::make_terms(const Connection& connection, schedule::Operator combi
 void Cluster::add_profiles(Terms& terms, const Connection& connection,
                            const cost::MessageDemand& demand) {
   ends_.clear();
-  add_lane_use(connection.sender, demand.send_core_seconds_per_byte, ends_);
-  add_processor_uses(connection.sender, demand.send_core_seconds_per_byte,
-                     demand.send_memory_bytes_per_byte, ends_);
+  if (!terms.copied_before) {
+    add_lane_use(connection.sender, demand.send_core_seconds_per_byte, ends_);
+    add_processor_uses(connection.sender, demand.send_core_seconds_per_byte,
+                       demand.send_memory_bytes_per_byte, ends_);
+  }
+  add_shared_use(demand.send_core_seconds_per_byte, ends_);
+  if (terms.copied_after) add_shared_use(demand.receive_core_seconds_per_byte, ends_);
   terms.unposted_profile = add_flow(connection);
+  if (terms.copied_after) {
+    terms.profile = terms.unposted_profile;
+    return;
+  }
   // On another host, which may be like the sender's and have the same resource, nothing adds up.
   std::vector<Use> receiving;
   std::vector<Use>& uses = is_within_host(connection) ? ends_ : receiving;
@@ -266,6 +292,7 @@ void Cluster::add_profiles(Terms& terms, const Connection& connection,
                      demand.receive_memory_bytes_per_byte, uses);
   ends_.insert(ends_.end(), receiving.begin(), receiving.end());
   add_lane_use(connection.receiver, demand.receive_core_seconds_per_byte, ends_);
+  add_shared_use(demand.receive_core_seconds_per_byte, ends_);
   terms.profile = add_flow(connection);
 }
 
@@ -311,6 +338,7 @@ std::uint32_t Cluster::compute_profile(Rank rank, schedule::Lane lane, const cos
       return known.number;
   ends_.clear();
   add_processor_uses(rank, second.cores, second.memory_bytes, ends_);
+  add_shared_use(second.cores, ends_);
   if (communicates) add_lane_use(rank, 1, ends_);
   const std::uint32_t profile = fluid_.add_profile(1, 1, ends_);
   host.profiles.push_back({number, held, second, profile});

@@ -17,6 +17,7 @@
 #include "models/topology/routes.h"
 #include "sim/network/fluid.h"
 #include "sim/runner/folding.h"
+#include "sim/runner/quotas.h"
 #include "sim/runner/shared_network.h"
 
 namespace lockstep::sim {
@@ -38,6 +39,10 @@ struct Terms {
   std::array<std::uint32_t, 2> profile{};
   std::array<std::uint32_t, 2> unposted_profile{};
   bool bursts = false;  // whether there is such a link on the route
+  /// Between hosts, where one has a quota: the kernel sends and receives while threads pause, so
+  /// these copy a message before it flows, or when it has arrived.
+  bool copied_before = false;
+  bool copied_after = false;
 
   /// Leaves before the receiver has posted its Recv.
   bool is_eager(std::uint64_t bytes) const { return bytes <= window_bytes; }
@@ -45,16 +50,17 @@ struct Terms {
   Time transfer(std::uint64_t bytes) const;
 };
 
-/// Ranks on one host share its cores, its memory bandwidth and its loopback; on one with several
-/// sockets each has its own cores and memory, and a rank uses those that it is pinned to. Messages
-/// between them take the loopback and, between sockets, the link there; others the links of their
-/// route, each for the share of the flow that passes there. There are resources of simulated ranks,
-/// and of the hosts and links that stand for others. The arguments must outlive the Cluster.
+/// Ranks on one host share its cores (which may come with a quota, and which hosts may share), its
+/// memory bandwidth and its loopback; on one with several sockets each has its own cores and
+/// memory, and a rank uses those that it is pinned to. Messages between them take the loopback and,
+/// between sockets, the link there; others the links of their route, each for the share of the flow
+/// that passes there. There are resources of simulated ranks, and of the hosts and links that stand
+/// for others. The arguments must outlive the Cluster.
 class Cluster {
  public:
   Cluster(const cost::CostModel& cost, const topology::Topology& topology,
           std::span<const HostId> host_of_rank, std::uint64_t seed, const Folding& folding,
-          SharedNetwork& network);
+          SharedNetwork& network, Quotas& quotas);
 
   /// A connection carries all messages from one rank to another of one stream. Numbered 0, 1, ….
   std::uint32_t connect(Rank sender, Rank receiver, std::uint8_t stream);
@@ -67,6 +73,9 @@ class Cluster {
   /// How many ranks keep to that processor.
   std::uint32_t ranks_on(std::uint32_t processor) const { return ranks_on_[processor]; }
   cost::Nearness nearness(Rank a, Rank b) const;
+  /// Of the rank's host; kNoQuota when it has none.
+  static constexpr std::uint32_t kNoQuota = UINT32_MAX;
+  std::uint32_t quota(Rank rank) { return host_of(rank).quota; }
 
   /// Valid until the next call.
   const Terms& terms(std::uint32_t connection, schedule::Operator combine);
@@ -98,6 +107,7 @@ class Cluster {
   struct Host {
     std::vector<Socket> sockets;  // when a rank is placed here
     std::uint32_t loopback = kNone;
+    std::uint32_t quota = kNoQuota;
     std::vector<std::uint32_t> socket_links;  // [from · sockets + to], when there are several
     std::int32_t ranks = 0;
     std::vector<Profile> profiles;  // per second of computing
@@ -142,6 +152,7 @@ class Cluster {
   Host& host_of(Rank rank);
   std::vector<double> socket_shares(Rank rank);
   void add_processor_uses(Rank rank, double cores, double memory, std::vector<Use>& uses);
+  void add_shared_use(double cores, std::vector<Use>& uses);
   std::vector<Crossing> crossings(const Connection& connection);
   Terms make_terms(const Connection& connection, schedule::Operator combine);
   void add_profiles(Terms& terms, const Connection& connection, const cost::MessageDemand& demand);
@@ -154,6 +165,7 @@ class Cluster {
   SharedNetwork& network_;
   Fluid& fluid_;
   const std::uint64_t seed_;
+  Quotas& quotas_;
   topology::Routes routes_;
   std::unique_ptr<Detour> detour_;         // when a link is avoided
   std::vector<Host> hosts_;                // those that stand for others have resources

@@ -116,6 +116,9 @@ class Folding::Finder {
     const bool has_bursts =
         std::any_of(topology_.links.begin(), topology_.links.end(),
                     [](const topology::Link& link) { return link.burst_bytes > 0; });
+    const bool has_quotas =
+        std::any_of(topology_.hosts.begin(), topology_.hosts.end(),
+                    [](const topology::Host& host) { return host.quota_period > Time{}; });
     std::vector<bool> is_used(topology_.hosts.size());
     bool polls = false;
     for (Rank rank = 0; rank < schedule_.ranks; ++rank) {
@@ -123,7 +126,8 @@ class Folding::Finder {
       polls = polls || (is_used[host] && cost_.polls(rank));
       is_used[host] = true;
     }
-    return !symmetry.radices.empty() && topology_.routes.empty() && !has_bursts && !polls;
+    return !symmetry.radices.empty() && topology_.routes.empty() && !has_bursts && !has_quotas &&
+           topology_.processors == 0 && !polls;
   }
 
   /// Whether hosts, links and costs stay what they are when `turn` is added to the digit. If so,

@@ -27,7 +27,8 @@ class Folding {
   /// The largest such group that the schedule's symmetry and the network allow. Routes must follow
   /// the mapping of the network: they do where flows are split, and where there is only one
   /// shortest path for each message. Links with a burst, for which flows compete in turn, are not
-  /// folded, nor are polled messages, for which processors are given away in turn.
+  /// folded, nor are quotas, whose periods begin by chance, nor polled messages, for which
+  /// processors are given away in turn.
   static Folding find(const schedule::Schedule& schedule, const cost::CostModel& cost,
                       const topology::Topology& topology, std::span<const HostId> host_of_rank);
 

@@ -37,7 +37,10 @@ bool Run::start_send(RankState& state, const StartedStep& step) {
     send_polled(number);
     return false;
   }
-  const Time overhead = terms(message).send_overhead;
+  const Terms& price = terms(message);
+  Time overhead = price.send_overhead;
+  if (is_flow() && price.copied_before)
+    overhead += delay(static_cast<double>(message.bytes) * price.send_seconds_per_byte);
   if (overhead == Time{}) return send_paid(number);
   push(occupy(state, overhead), kSendPaid, number);
   return false;
@@ -49,7 +52,9 @@ bool Run::send_paid(std::uint32_t number) {
   message.overhead_paid = true;
   const Terms& price = terms(message);
   const bool eager = price.is_eager(message.bytes);
-  const Time copy = delay(static_cast<double>(message.bytes) * price.send_seconds_per_byte);
+  const bool is_copied = is_flow() && price.copied_before;
+  const Time copy =
+      is_copied ? Time{} : delay(static_cast<double>(message.bytes) * price.send_seconds_per_byte);
   queue_up(number);
   if (!eager) return false;
   if (copy == Time{}) {
@@ -198,9 +203,9 @@ bool Run::take_in(std::uint32_t number) {
   const Message& message = channels_.message(number);
   const Terms& price = terms(message);
   Time duration = price.receive_overhead;
-  if (is_flow() && !message.posted_first) {
+  if (is_flow() && (price.copied_after || !message.posted_first)) {
     const Time work = delay(static_cast<double>(message.bytes) * price.receive_seconds_per_byte);
-    duration += std::max(Time{}, message.posted + work - now());
+    duration += price.copied_after ? work : std::max(Time{}, message.posted + work - now());
   }
   const Time end = occupy(rank(channel_of(number).receiver), duration);
   if (end > now()) {

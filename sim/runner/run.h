@@ -54,6 +54,8 @@ class Run {
     kNoticed,        // polled message: its receiver could take it
     kComputed,       // rank × kLanes + lane: the step there is over
     kComputeFlowed,  // activity of the step of rank × kLanes + lane
+    kTicks,          // quota
+    kOpens,          // quota
     kTurned,         // traffic of others: begins or ends
     kFails,          // outage
     kRecovers,       // outage
@@ -69,8 +71,9 @@ class Run {
         : progress(schedule, rank, iteration) {}
     schedule::Progress progress;
     std::array<Running, schedule::kLanes> running;
-    Time lane_free_at;    // the communication lane has been given away until then
-    double slowness = 1;  // factor on the Compute steps of this iteration
+    Time lane_free_at;  // the communication lane has been given away until then
+    std::uint32_t quota = Cluster::kNoQuota;       // of its host
+    double slowness = 1;                           // factor on the Compute steps of this iteration
     std::uint32_t first_arrived = Channel::kNone;  // messages to be taken in, in program order
     bool has_turn = false;
     std::int32_t outages = 0;  // while there are any it starts nothing
@@ -120,6 +123,7 @@ class Run {
   void set_bytes(Message& message, const schedule::StartedStep& step,
                  const schedule::Slice& slice) const;
 
+  static bool has_quota(const RankState& state) { return state.quota != Cluster::kNoQuota; }
   bool is_flow() const { return options_.fidelity == Fidelity::Flow; }
   Time now() const { return queue_.now(); }
   void push(Time time, Kind kind, std::uint32_t payload) {
@@ -146,6 +150,7 @@ class Run {
   EventQueue& queue_;
   Fluid& fluid_;
   const std::uint8_t first_kind_;
+  Quotas quotas_;
   Cluster cluster_;
   Channels channels_;
   Record record_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the jobs of one simulation have in common: time and links.
+// What the jobs of one simulation have in common: time, links, and processors that hosts share.
 #pragma once
 
 #include <cstdint>
@@ -21,12 +21,17 @@ class SharedNetwork {
       : queue(event_kinds),
         bursts(topology),
         topology_(topology),
-        link_resources_(topology.links.size(), kNone) {}
+        link_resources_(topology.links.size(), kNone) {
+    if (topology.processors > 0) processors_ = fluid.add_resource(topology.processors);
+  }
 
   EventQueue queue;
   Fluid fluid{queue};
   Bursts bursts;
 
+  static constexpr std::uint32_t kNone = UINT32_MAX;
+  /// Of the processors that all hosts share, in the Fluid; kNone when each has its own.
+  std::uint32_t processors() const { return processors_; }
   /// The link's, in the Fluid; there is none before it is first asked for.
   std::uint32_t link_resource(LinkId link) {
     const auto index = static_cast<std::size_t>(link);
@@ -37,10 +42,9 @@ class SharedNetwork {
   }
 
  private:
-  static constexpr std::uint32_t kNone = UINT32_MAX;
-
   const topology::Topology& topology_;
   std::vector<std::uint32_t> link_resources_;
+  std::uint32_t processors_ = kNone;
 };
 
 }  // namespace lockstep::sim

@@ -35,7 +35,9 @@ Run::Run(const JobOnNetwork& job, const topology::Topology& topology, SharedNetw
       queue_(network.queue),
       fluid_(network.fluid),
       first_kind_(static_cast<std::uint8_t>(number * kKinds)),
-      cluster_(cost_, topology, job.host_of_rank, options_.seed, folding_, network),
+      quotas_(queue_, fluid_, static_cast<std::uint8_t>(first_kind_ + kTicks),
+              static_cast<std::uint8_t>(first_kind_ + kOpens), options_.seed),
+      cluster_(cost_, topology, job.host_of_rank, options_.seed, folding_, network, quotas_),
       channels_(folding_),
       record_(schedule_, options_, folding_),
       footprints_(schedule_, job.host_of_rank),
@@ -51,8 +53,11 @@ Run::Run(const JobOnNetwork& job, const topology::Topology& topology, SharedNetw
                      std::to_string(options_.warm_up_iterations));
   LOCKSTEP_CHECK(options_.starts.empty() || options_.starts.size() == job.host_of_rank.size(),
                  std::to_string(options_.starts.size()) + " ranks are given a start");
-  for (std::int32_t place = 0; place < folding_.simulated_ranks(); ++place)
-    ranks_.emplace_back(schedule_, folding_.rank_at(place), options_.first_iteration);
+  for (std::int32_t place = 0; place < folding_.simulated_ranks(); ++place) {
+    const Rank rank = folding_.rank_at(place);
+    ranks_.emplace_back(schedule_, rank, options_.first_iteration);
+    if (is_flow()) ranks_.back().quota = cluster_.quota(rank);
+  }
 }
 
 void Run::begin() {
@@ -129,6 +134,10 @@ void Run::handle(std::uint8_t kind, const Event& event) {
     case kComputeFlowed:
       if (const auto place = fluid_.ended(event)) over(*place);
       return;
+    case kTicks:
+      return quotas_.tick(payload);
+    case kOpens:
+      return quotas_.open(payload);
     case kTurned:
       return turn_traffic(payload);
     case kFails:
@@ -251,15 +260,18 @@ bool Run::start_running(RankState& state, const StartedStep& step, const cost::D
     return true;
   }
   const auto lane = static_cast<std::size_t>(step.step->lane);
-  state.running[lane] = {step, now()};
+  state.running[lane] = {step, has_quota(state) ? quotas_.runs_at(state.quota) : now()};
   const auto place =
       static_cast<std::uint32_t>(number) * schedule::kLanes + static_cast<std::uint32_t>(lane);
   const bool shares = step.step->lane != Lane::Communication || is_coding(*step.step);
   if (!shares) {
-    state.lane_free_at = cost_.polls(number) ? occupy_processor(number, delay(demand.seconds))
-                                             : now() + delay(demand.seconds);
+    const Time duration = delay(demand.seconds);
+    state.lane_free_at = cost_.polls(number) ? occupy_processor(number, duration)
+                         : has_quota(state)  ? occupy(state, duration)
+                                             : now() + duration;
     push(state.lane_free_at, kComputed, place);
   } else if (is_flow()) {
+    if (has_quota(state)) quotas_.wake(state.quota);
     start_activity(cluster_.compute_profile(number, step.step->lane, demand), demand.seconds,
                    kComputeFlowed, place);
   } else {
@@ -286,7 +298,12 @@ void Run::complete(Rank number, const StartedStep& step, Time since, Time sent) 
 /// already; returns the end. On an ideal network fixed overheads do not compete.
 Time Run::occupy(RankState& state, Time duration) {
   if (!is_flow()) return now() + duration;
-  state.lane_free_at = std::max(now(), state.lane_free_at) + duration;
+  Time from = std::max(now(), state.lane_free_at);
+  if (has_quota(state)) {
+    from = std::max(from, quotas_.runs_at(state.quota));
+    quotas_.charge(state.quota, duration);
+  }
+  state.lane_free_at = from + duration;
   return state.lane_free_at;
 }
 

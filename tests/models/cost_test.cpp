@@ -104,7 +104,6 @@ TEST_CASE("machine files: what is written reads back as the same machine") {
   machine.message.relative_residual = 0.07;
   machine.run_to_run_residual = 1.0 / 3;
   machine.turn_dispersion = 4e-4;
-  machine.quota_dispersion = 0.01;
   machine.quota_slowdown = 0.3;
   machine.layers.push_back({.signature = "conv 3x3/1+0 28x28x1 -> 26x26x32, first",
                             .direction = "forward",

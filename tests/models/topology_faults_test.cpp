@@ -59,6 +59,14 @@ TEST_CASE("topology: every mistake in a file is reported with its place", "[topo
         "t.json: /hosts/0/cores: must be");
   check(R"({"name": "t", "hosts": [{"name": "a", "cores": 1e300}]})",
         "t.json: /hosts/0/cores: must be");
+  check(R"({"name": "t", "hosts": [{"name": "a", "quota_period": "5 ms"}]})",
+        "t.json: /hosts/0: \"cores\" is missing");
+  check(R"({"name": "t", "hosts": [{"name": "a", "cores": 1, "quota_period": "5 us"}]})",
+        "t.json: /hosts/0/quota_period: must be from 1 ms to 1 s");
+  check(R"({"name": "t", "hosts": [{"name": "a", "cores": 1, "quota_period": "5 ms", "sockets": 2,
+            "socket_bandwidth": "1 GB/s"}]})",
+        "t.json: /hosts/0/quota_period: a host with several sockets");
+  check(R"({"name": "t", "hosts": ["a"], "processors": 0})", "t.json: /processors: must be");
   check(R"({"name": "t", "hosts": [{"name": "a"}, {"name": "a"}]})",
         "t.json: /hosts/1/name: the name \"a\" is taken");
   check(R"({"name": "t", "hosts": [{"name": "a"}], "switches": ["s", "a"]})",

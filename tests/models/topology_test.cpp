@@ -54,8 +54,9 @@ TEST_CASE("topology: the ones that come with the program say what their names pr
 TEST_CASE("topology: every key of a file is kept, and survives writing and reading", "[topology]") {
   const Topology topology = parse_topology(R"({
     "name": "t",
-    "hosts": [{"name": "a", "machine": "old", "speed": 0.3, "cores": 1.5}, {"name": "b"}],
-    "switches": ["s"],
+    "hosts": [{"name": "a", "machine": "old", "speed": 0.3, "cores": 1.5, "quota_period": "20 ms"},
+              {"name": "b"}],
+    "switches": ["s"], "processors": 3,
     "link_defaults": {"bandwidth": "100 Mbit/s", "latency": "1 ms", "burst": "64 kB"},
     "links": [
       {"from": "a", "to": "s", "header_efficiency": "1448/1538"},
@@ -66,6 +67,8 @@ TEST_CASE("topology: every key of a file is kept, and survives writing and readi
   CHECK(topology.hosts[0].machine == "old");
   CHECK(topology.hosts[0].speed == 0.3);
   CHECK(topology.hosts[0].cores == 1.5);
+  CHECK(topology.hosts[0].quota_period.picoseconds == 20'000'000'000);
+  CHECK(topology.processors == 3);
   CHECK(topology.hosts[1].cores == 0);  // as many as the machine file says
   REQUIRE(topology.links.size() == 4);
   CHECK(topology.link_name(0) == "a->s");
@@ -82,12 +85,17 @@ TEST_CASE("topology: every key of a file is kept, and survives writing and readi
 TEST_CASE("topology: a rule says all of it, and survives writing and reading", "[topology]") {
   const std::string cable = R"("bandwidth": "10 Gbit/s", "latency": "5 us")";
   const Topology star = parse_topology(R"({"name": "big", "generate": {"star": {"hosts": 1024,
-    "burst": "1 MB", "speed": 2, "cores": 8, "machine": "fast", "header_efficiency": "1448/1538",
+    "burst": "1 MB", "speed": 2, "cores": 8, "quota_period": "5 ms", "machine": "fast",
+    "header_efficiency": "1448/1538",
     "reverse": {"bandwidth": "1 Gbit/s", "burst": "0 B"}, )" +
                                            cable + "}}}",
                                        "t.json");
   REQUIRE(star.hosts.size() == 1024);
-  CHECK(star.hosts[1023] == Host{.name = "host1023", .machine = "fast", .speed = 2, .cores = 8});
+  CHECK(star.hosts[1023] == Host{.name = "host1023",
+                                 .machine = "fast",
+                                 .speed = 2,
+                                 .cores = 8,
+                                 .quota_period = Time::from_seconds(0.005)});
   REQUIRE(star.links.size() == 2048);
   CHECK(star.links[0].bytes_per_second == 1.25e9);
   CHECK(star.links[0].burst_bytes == 1'000'000);
