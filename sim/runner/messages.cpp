@@ -169,7 +169,6 @@ void Run::flowed(std::uint32_t number) {
                    std::exchange(message.later_bytes, 0.0), kFlowed, number);
     return;
   }
-  if (price.bursts) network_.bursts.leave(cluster_.route(message.channel), now());
   push(now() + price.latency, kArrived, number);
   const bool eager = price.is_eager(message.bytes);
   channels_.channel(message.channel).busy = false;

@@ -19,7 +19,7 @@ class SharedNetwork {
   /// For events of kind 0 … event_kinds−1, of all jobs together.
   SharedNetwork(const topology::Topology& topology, std::uint8_t event_kinds)
       : queue(event_kinds),
-        bursts(topology),
+        bursts(topology, fluid, [this](LinkId link) { return link_resource(link); }),
         topology_(topology),
         link_resources_(topology.links.size(), kNone) {
     if (topology.processors > 0) processors_ = fluid.add_resource(topology.processors);

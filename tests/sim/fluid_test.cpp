@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/network/fluid.h"
+#include "models/topology/topology.h"
+#include "sim/network/bursts.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -285,6 +287,41 @@ TEST_CASE("fluid: rates follow who is there, and every byte is moved", "[fluid]"
     for (std::size_t i = 0; i < moved.size(); ++i)
       REQUIRE(moved[i] == Approx(scenario.starts[i].amount).epsilon(1e-7));
   }
+}
+
+TEST_CASE("bursts: a bucket fills with what flows leave of the link", "[fluid]") {
+  // 1 MB/s and 1 kB. It is empty; a flow takes 0.25 MB/s: after 1 ms there are 750 bytes.
+  const topology::Topology line = topology::parse_topology(
+      R"({"name": "t", "hosts": ["a", "b"], "links": [{"from": "a", "to": "b",
+          "bandwidth": "1 MB/s", "latency": "0 s", "burst": "1 kB"}]})",
+      "t");
+  EventQueue queue(2);
+  Fluid fluid(queue);
+  const std::uint32_t link = fluid.add_resource(1e6);
+  Bursts bursts(line, fluid, [&](LinkId) { return link; });
+  const std::vector<topology::Hop> route{{0, 1.0}};
+  CHECK(bursts.enter(route, 5000, kUnlimited, queue.now()) == 1000);
+  CHECK(bursts.enter(route, 5000, kUnlimited, queue.now()) == 0);
+  const std::vector<Use> uses{{link, 1}};
+  fluid.start(fluid.add_profile(0.25e6, 1, uses), 2500, 0, 0);
+  fluid.settle();
+  const auto pass = [&](double seconds) {
+    queue.push(Time::from_seconds(seconds), 1, 0);
+    while (queue.now() < Time::from_seconds(seconds)) {
+      const Event event = queue.pop();
+      if (event.kind == 0) fluid.ended(event);
+    }
+  };
+  pass(0.001);
+  CHECK(bursts.enter(route, 500, kUnlimited, queue.now()) == Approx(500));
+  CHECK(bursts.enter(route, 500, kUnlimited, queue.now()) == Approx(250));
+  // At twice the link's rate it lasts for twice as many bytes, and is owed to meanwhile.
+  pass(0.002);
+  CHECK(bursts.enter(route, 5000, 2e6, queue.now()) == Approx(1500));
+  CHECK(bursts.enter(route, 5000, 2e6, queue.now()) == 0);
+  // After 10 ms the flow is over; no more than the bucket's depth is ever in it.
+  pass(0.1);
+  CHECK(bursts.enter(route, 5000, kUnlimited, queue.now()) == 1000);
 }
 
 }  // namespace lockstep::sim
