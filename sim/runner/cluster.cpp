@@ -19,6 +19,16 @@ double or_unlimited(double capacity) {
   return capacity > 0 ? capacity : kUnlimited;
 }
 
+/// Adds to what is there of the same resource.
+void add_use(const Use& more, std::vector<Use>& uses) {
+  for (Use& use : uses)
+    if (use.resource == more.resource) {
+      use.usage += more.usage;
+      return;
+    }
+  uses.push_back(more);
+}
+
 /// Uses of one resource to the same extent, by links that it stands for, become one.
 void merge_alike(std::vector<Use>& uses) {
   std::sort(uses.begin(), uses.end(), [](const Use& a, const Use& b) {
@@ -132,17 +142,9 @@ std::vector<double> Cluster::socket_shares(Rank rank) {
 void Cluster::add_processor_uses(Rank rank, double cores, double memory, std::vector<Use>& uses) {
   const Host& host = host_of(rank);
   const std::uint32_t meeting = folding_.meeting_at_host(host_id(rank));
-  const auto add = [&](std::uint32_t resource, double usage) {
-    for (Use& use : uses)
-      if (use.resource == resource) {
-        use.usage += usage;
-        return;
-      }
-    uses.push_back({resource, usage, meeting});
-  };
   const auto add_socket = [&](const Socket& socket, double share) {
-    add(socket.cores, share * cores);
-    add(socket.memory, share * memory);
+    add_use({socket.cores, share * cores, meeting}, uses);
+    add_use({socket.memory, share * memory, meeting}, uses);
   };
   if (host.sockets.size() == 1) return add_socket(host.sockets.front(), 1);  // no need to ask
   const std::vector<double> shares = socket_shares(rank);
@@ -152,13 +154,7 @@ void Cluster::add_processor_uses(Rank rank, double cores, double memory, std::ve
 
 /// Of the processors that hosts share.
 void Cluster::add_shared_use(double cores, std::vector<Use>& uses) {
-  if (network_.processors() == kNone) return;
-  for (Use& use : uses)
-    if (use.resource == network_.processors()) {
-      use.usage += cores;
-      return;
-    }
-  uses.push_back({network_.processors(), cores});
+  if (network_.processors() != kNone) add_use({network_.processors(), cores}, uses);
 }
 
 std::vector<Cluster::Crossing> Cluster::crossings(const Connection& connection) {
