@@ -143,8 +143,6 @@ Prediction predict(const ResolvedJob& resolved, const Machines& machines, const 
     bytes /= iterations;
   result.summary = results::summarise(run.iterations, bytes_sent,
                                       training::mean_batch(resolved.job, wanted.iterations_done));
-  if (resolved.job.iterations > 0)
-    result.summary.run_seconds = resolved.job.iterations * result.summary.iteration_seconds.mean;
   result.batches = batch_figures(resolved.job, wanted.iterations_done);
   if (wanted.interval)
     result.summary.interval_90 =

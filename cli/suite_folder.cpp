@@ -201,7 +201,6 @@ void SuiteFolder::predict(const SuiteCase& one, double seconds) const {
     if (result.job.iterations == 0)
       result.job.iterations =
           static_cast<std::int32_t>(std::clamp(std::round(seconds / each), kFewest, kMost));
-    result.summary.run_seconds = result.job.iterations * each;
     result.provenance = provenance(result.job.seed);
     results::write_file(to, results::to_json(result));
   };

@@ -39,8 +39,8 @@ struct Summary {
   /// Predicted only: the mean iteration lies in it with 90 % probability, seconds.
   std::optional<std::pair<double, double>> interval_90;
   std::int32_t iterations = 0;  // measured ones
-  /// All iterations of the job, the first ones too, without tests in between; none when the job
-  /// does not say how many.
+  /// Measured only: all iterations, the first ones too, without tests in between. Predicted, it is
+  /// the job's iterations × the mean.
   std::optional<double> run_seconds{};
 };
 

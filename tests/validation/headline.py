@@ -22,8 +22,8 @@ def runs(folder):
                     for other in folder.glob(f"{name}.measured.*.json")]
         if measured:
             job = predicted["job"]
-            yield (name, predicted["summary"]["run_seconds"], statistics.median(measured),
-                   job["iterations"] * job["batch"])
+            seconds = job["iterations"] * predicted["summary"]["iteration_seconds"]["mean"]
+            yield (name, seconds, statistics.median(measured), job["iterations"] * job["batch"])
 
 
 def drawing(rows):
@@ -31,7 +31,7 @@ def drawing(rows):
     height = 40 + ROW * len(rows)
     lines = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDE + 130}" '
              f'height="{height}" font-family="sans-serif" font-size="13">',
-             f'<rect width="100%" height="100%" fill="white"/>',
+             '<rect width="100%" height="100%" fill="white"/>',
              '<text x="10" y="20">Seconds of a training run: predicted (grey), measured (blue)</text>']
     for number, (name, predicted, measured, _) in enumerate(rows):
         y = 34 + ROW * number
