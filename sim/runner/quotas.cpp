@@ -6,15 +6,13 @@
 #include <utility>
 
 #include "models/base/random.h"
+#include "models/cost/turns.h"
 
 namespace lockstep::sim {
 
 namespace {
 
-/// Of kernels with CONFIG_HZ=250, as most distributions build them.
-constexpr Time kTick{4'000'000'000};
-/// What a processor takes from the group's pool at a time (sched_cfs_bandwidth_slice_us).
-constexpr double kSlice = 5e-3;
+constexpr Time kTick = cost::kKernelTick;
 /// What a group has to be paid beyond its debt.
 constexpr double kLeast = 1e-9;
 
@@ -36,14 +34,14 @@ std::uint32_t Quotas::add(std::uint32_t resource, double cores, Time period) {
                      .pauses_until = {}});
   Quota& quota = quotas_.back();
   quota.pool = quota.per_period;
-  quota.now = period_at(quota, queue_.now());
+  quota.filled_period = period_at(quota, queue_.now());
   return static_cast<std::uint32_t>(quotas_.size() - 1);
 }
 
 void Quotas::refill(Quota& quota) {
   const std::int64_t now = period_at(quota, queue_.now());
-  if (now > quota.now) quota.pool = quota.per_period;
-  quota.now = now;
+  if (now > quota.filled_period) quota.pool = quota.per_period;
+  quota.filled_period = now;
 }
 
 void Quotas::await_tick(std::uint32_t number) {
@@ -78,7 +76,7 @@ void Quotas::tick(std::uint32_t number) {
   if (ran <= 0) return;  // until it wakes
   quota.taken -= ran;
   if (quota.taken <= 0) {
-    const double more = std::min(quota.pool, kSlice - quota.taken);
+    const double more = std::min(quota.pool, cost::kQuotaSlice - quota.taken);
     quota.pool -= more;
     quota.taken += more;
   }
@@ -87,8 +85,8 @@ void Quotas::tick(std::uint32_t number) {
   const double periods = std::ceil(owed / quota.per_period);
   quota.pool = periods * quota.per_period - owed;
   quota.taken = kLeast;
-  quota.now += static_cast<std::int64_t>(periods);
-  quota.pauses_until = quota.period_phase + Time{quota.now * quota.period.picoseconds};
+  quota.filled_period += static_cast<std::int64_t>(periods);
+  quota.pauses_until = quota.period_phase + Time{quota.filled_period * quota.period.picoseconds};
   fluid_.set_left(quota.resource, 0);
   queue_.push(quota.pauses_until, opens_, number);
 }

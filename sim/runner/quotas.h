@@ -43,11 +43,11 @@ class Quotas {
     Time period;
     Time period_phase;  // the remainder of the times at which periods begin
     Time tick_phase;
-    double pool = 0;       // seconds that are left in this period
-    double taken = 0;      // from the pool, and not yet used; below 0: owed
-    double seen = 0;       // of what the resource was used
-    double charged = 0;    // besides that, since it was looked at
-    std::int64_t now = 0;  // number of the period for which the pool was filled
+    double pool = 0;                 // seconds that are left in this period
+    double taken = 0;                // from the pool, and not yet used; below 0: owed
+    double seen = 0;                 // of what the resource was used
+    double charged = 0;              // besides that, since it was looked at
+    std::int64_t filled_period = 0;  // number of the one for which the pool was filled
     Time pauses_until;
     bool ticks = false;
   };

@@ -3,13 +3,14 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "models/cost/turns.h"
 #include "tests/sim/scenario.h"
 
 namespace lockstep::sim {
 
 namespace {
 
-constexpr double kTick = 4e-3;  // seconds
+const double kTick = cost::kKernelTick.seconds();
 
 topology::Topology host_with_quota(double cores, double period) {
   topology::Topology topology = one_host();
