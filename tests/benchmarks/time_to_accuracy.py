@@ -92,6 +92,10 @@ def main():
                                   str(target), "--machine", options.machine, "--plan-ranks",
                                   options.ranks, "--plan-batches", options.batches)
                  for target in targets}
+    for target in targets:
+        for row in plans[target]["rows"]:
+            print(f"predicted to {100 * target:g} %: {row['ranks']} rank(s), batch {row['batch']}: "
+                  f"{row['seconds']:.1f} s", flush=True)
     results = {(ranks, batch): train(options, batch, ranks)
                for ranks in map(int, options.ranks.split(",")) for batch in batches}
     compare(plans, results, targets)
