@@ -5,8 +5,7 @@
 
 namespace lockstep::results {
 
-void Intervals::add(Time start, Time end) {
-  if (end <= start) return;
+void Intervals::insert(Time start, Time end) {
   auto at = spans_.end();
   // Walk back over the spans that the new one touches or precedes; there are few, because ends
   // come nearly in order.

@@ -18,12 +18,20 @@ class Intervals {
     Time start;
     Time end;
   };
-  void add(Time start, Time end);
+  void add(Time start, Time end) {
+    if (end <= start) return;
+    if (!spans_.empty() && spans_.back().start <= start && start <= spans_.back().end)
+      spans_.back().end = std::max(spans_.back().end, end);
+    else
+      insert(start, end);
+  }
   void clear() { spans_.clear(); }
   const std::vector<Span>& spans() const { return spans_; }
   Time total() const;
 
  private:
+  void insert(Time start, Time end);
+
   std::vector<Span> spans_;
 };
 

@@ -165,9 +165,8 @@ void Progress::make_ready(std::uint32_t fragment, StepIndex index, Lane lane) {
   std::push_heap(ready.begin(), ready.end(), std::greater<>());
 }
 
-StartedStep Progress::next(Lane lane) {
+StartedStep Progress::start_next(Lane lane) {
   std::vector<std::uint64_t>& ready = ready_[static_cast<int>(lane)];
-  if (ready.empty()) return {};
   std::pop_heap(ready.begin(), ready.end(), std::greater<>());
   const auto fragment = static_cast<std::uint32_t>(ready.back() >> 32);
   const auto index = static_cast<StepIndex>(ready.back());

@@ -39,7 +39,9 @@ class Progress {
   /// Back to the start, for the next iteration. Only when done().
   void restart();
   /// Starts the next ready step of `lane`; empty when none is ready.
-  StartedStep next(Lane lane);
+  StartedStep next(Lane lane) {
+    return ready_[static_cast<int>(lane)].empty() ? StartedStep{} : start_next(lane);
+  }
   /// Marks a started step as complete; others may become ready, on any lane.
   void complete(const StartedStep& started);
   /// Whether every step of every fragment is complete.
@@ -112,6 +114,7 @@ class Progress {
   };
 
   void start();
+  StartedStep start_next(Lane lane);
   void open(std::uint32_t fragment);
   void advance(std::uint32_t fragment);
   void emit_round(std::uint32_t fragment);

@@ -7,10 +7,8 @@
 
 namespace lockstep::sim {
 
-EventQueue::EventQueue(std::uint8_t kinds) : fifos_(kinds), heads_(std::size_t{kinds} + 1) {
-  for (Fifo& fifo : fifos_)
-    fifo.ring.resize(64);
-}
+EventQueue::EventQueue(std::uint8_t kinds)
+    : source_of_kind_(kinds, kUnused), fifos_(1), heads_(1) {}
 
 void EventQueue::Fifo::grow() {
   std::vector<Event> larger(2 * ring.size());
@@ -25,15 +23,20 @@ std::uint64_t EventQueue::push(Time time, std::uint8_t kind, std::uint32_t paylo
                                    " ps is entered at " + std::to_string(now_.picoseconds) + " ps");
   if (time > kLatest) throw ConfigError("simulation", "simulated time would exceed 53 days");
   const Event event{time, sequence_++, payload, kind};
-  Fifo& fifo = fifos_[kind];
-  std::size_t source = kind;
+  std::size_t source = source_of_kind_[kind];
+  if (source == kUnused) {
+    source = source_of_kind_[kind] = static_cast<std::uint8_t>(fifos_.size());
+    fifos_.emplace_back().ring.resize(64);
+    heads_.emplace_back();
+  }
+  Fifo& fifo = fifos_[source];
   if (fifo.count == 0 || fifo.at(fifo.count - 1).time <= time) {
     if (fifo.count == fifo.ring.size()) fifo.grow();
     fifo.at(fifo.count++) = event;
     if (fifo.count > 1) return event.sequence;  // the head is as before
   } else {
     push_heap(event);
-    source = fifos_.size();
+    source = kHeap;
     if (heap_.front().sequence != event.sequence) return event.sequence;
   }
   heads_[source] = key_of(event);
@@ -43,7 +46,7 @@ std::uint64_t EventQueue::push(Time time, std::uint8_t kind, std::uint32_t paylo
 
 Event EventQueue::pop() {
   Event event;
-  if (next_ < fifos_.size()) {
+  if (next_ != kHeap) {
     Fifo& fifo = fifos_[next_];
     event = fifo.at(0);
     ++fifo.first;

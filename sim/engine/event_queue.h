@@ -66,15 +66,20 @@ class EventQueue {
     }
   };
 
+  static constexpr std::size_t kHeap = 0;     // source
+  static constexpr std::uint8_t kUnused = 0;  // kind whose FIFO is no source yet
+
   static Key key_of(const Event& event) { return {event.time, event.sequence}; }
   void push_heap(const Event& event);
   Event pop_heap();
   void find_next();
 
-  std::vector<Fifo> fifos_;  // of each kind
+  /// Sources: the heap, then the FIFOs of the kinds that there have been events of, few of all.
+  std::vector<std::uint8_t> source_of_kind_;
   std::vector<Event> heap_;
-  std::vector<Key> heads_;  // of each FIFO, then of the heap
-  std::size_t next_ = 0;    // the least of the heads
+  std::vector<Fifo> fifos_;  // of each source; the heap's is not used
+  std::vector<Key> heads_;   // of each source
+  std::size_t next_ = 0;     // the source with the least of the heads
   Time now_;
   std::uint64_t sequence_ = 0;
   std::uint64_t popped_ = 0;

@@ -46,13 +46,14 @@ std::uint32_t Fluid::add_profile(double cap, double weight, std::span<const Use>
   Profile profile{cap, weight, static_cast<std::uint32_t>(profile_uses_.size()), 0};
   for (const Use& use : uses) {
     if (use.usage <= 0 || resources_[use.resource].capacity == kUnlimited) continue;
-    profile_uses_.push_back({use.resource, use.alike, use.usage, 0});
+    const double capacity = resources_[use.resource].capacity;
+    profile_uses_.push_back({use.resource, use.alike, use.usage, 0, Share(use, capacity, weight)});
   }
   profile.uses = static_cast<std::uint32_t>(profile_uses_.size()) - profile.first_use;
   for (const ProfileUse& use : uses_of(profile))
     profile.fastest = std::min(profile.fastest, resources_[use.resource].capacity / use.usage);
   for (ProfileUse& use : std::span(profile_uses_).subspan(profile.first_use))
-    use.share =
+    use.load =
         use.alike * std::llround(use.usage * profile.fastest / resources_[use.resource].capacity *
                                  static_cast<double>(kFull));
   profiles_.push_back(profile);
@@ -112,7 +113,7 @@ std::uint32_t Fluid::start(std::uint32_t profile, double amount, std::uint8_t ev
   std::uint32_t slot = activity.first_slot;
   for (const ProfileUse& use : uses_of(profiles_[profile])) {
     Resource& resource = resources_[use.resource];
-    resource.load += use.share;
+    resource.load += use.load;
     if (resource.may_be_full()) touch(use.resource);
     enter(use.resource, slot++);
   }
@@ -146,7 +147,7 @@ void Fluid::release(std::uint32_t number) {
   for (const ProfileUse& use : uses_of(profile)) {
     Resource& resource = resources_[use.resource];
     if (resource.may_be_full()) touch(use.resource);
-    resource.load -= use.share;
+    resource.load -= use.load;
     leave(use.resource, slot++);
   }
   idle_[profile.uses].push_back(number);
@@ -211,7 +212,7 @@ void Fluid::share_from(std::uint32_t first) {
             resource.capacity, static_cast<double>(resource.left) / static_cast<double>(kFull));
         visit_users(resource);
       }
-      solver_.add_use({resource.number, use.usage, use.alike});
+      solver_.add_share(resource.number, use.share);
     }
   }
   solver_.solve();

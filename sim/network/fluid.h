@@ -87,7 +87,8 @@ class Fluid {
     std::uint32_t resource = 0;
     std::uint32_t alike = 1;  // see Use
     double usage = 0;
-    std::int64_t share = 0;  // of the capacity, at the fastest rate, of all that are alike
+    std::int64_t load = 0;  // share of the capacity at the fastest rate, of all that are alike
+    Share share;
   };
   struct Profile {
     double fastest = 0;

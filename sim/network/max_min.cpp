@@ -6,6 +6,16 @@
 
 namespace lockstep::sim {
 
+Share::Share(const Use& use, double capacity, double weight)
+    : of_rate(use.usage * (1 / capacity)), alike(use.alike) {
+  // Whole and fraction by themselves: a conversion to 128 bits at once takes several times as long.
+  const double rise = std::min(of_rate * weight, 0x1p40);
+  const auto whole = static_cast<std::uint64_t>(rise);
+  const auto fraction = static_cast<std::uint64_t>((rise - static_cast<double>(whole)) * 0x1p63)
+                        << 1;
+  growth = ((Wide{whole} << 64) | fraction) * alike;
+}
+
 void MaxMin::clear() {
   resources_.clear();
   activities_.clear();
@@ -13,7 +23,7 @@ void MaxMin::clear() {
 }
 
 std::uint32_t MaxMin::add_resource(double capacity, double left) {
-  resources_.push_back({.inverse = 1 / capacity, .left = static_cast<std::int64_t>(left * kWhole)});
+  resources_.push_back({.capacity = capacity, .left = static_cast<std::int64_t>(left * kWhole)});
   return static_cast<std::uint32_t>(resources_.size() - 1);
 }
 
@@ -25,16 +35,12 @@ std::uint32_t MaxMin::add_activity(double cap, double weight) {
 
 void MaxMin::add_use(const Use& use) {
   if (use.usage <= 0) return;
-  Resource& resource = resources_[use.resource];
-  const double of_rate = use.usage * resource.inverse;
-  // Whole and fraction by themselves: a conversion to 128 bits at once takes several times as long.
-  const double growth = std::min(of_rate * activities_.back().weight, 0x1p40);
-  const auto whole = static_cast<std::uint64_t>(growth);
-  const auto fraction = static_cast<std::uint64_t>((growth - static_cast<double>(whole)) * 0x1p63)
-                        << 1;
-  const Wide fixed = ((Wide{whole} << 64) | fraction) * use.alike;
-  resource.growth += fixed;
-  shares_.push_back({use.resource, use.alike, of_rate, fixed});
+  add_share(use.resource, Share(use, resources_[use.resource].capacity, activities_.back().weight));
+}
+
+void MaxMin::add_share(std::uint32_t resource, const Share& share) {
+  resources_[resource].growth += share.growth;
+  shares_.push_back({resource, share});
   ++activities_.back().uses;
 }
 
@@ -67,8 +73,8 @@ bool MaxMin::is_held(const Activity& activity, double level) const {
 void MaxMin::freeze(Activity& activity, double rate) {
   activity.rate = rate;
   for (std::uint32_t u = 0; u < activity.uses; ++u) {
-    const Share& share = shares_[activity.first_use + u];
-    Resource& resource = resources_[share.resource];
+    const auto& [number, share] = shares_[activity.first_use + u];
+    Resource& resource = resources_[number];
     resource.growth -= share.growth;
     resource.left -=
         std::int64_t{share.alike} * static_cast<std::int64_t>(share.of_rate * rate * kWhole + 0.5);

@@ -20,6 +20,22 @@ struct Use {
   std::uint32_t alike = 1;
 };
 
+/// What an activity takes of a resource for each unit of its rate, and of the level: to be found
+/// once where the same activity is solved again and again.
+struct Share {
+  /// Sums of shares of a capacity are integers, so that neither their order nor taking away what
+  /// was added leaves anything behind: left in units of 2⁻⁶², growth in units of 2⁻⁶⁴.
+  __extension__ using Wide = unsigned __int128;
+
+  Share() = default;
+  /// Of a resource of that capacity, for an activity of that weight.
+  Share(const Use& use, double capacity, double weight);
+
+  double of_rate = 0;
+  Wide growth = 0;  // of all that are alike
+  std::uint32_t alike = 1;
+};
+
 /// One system of resources and activities. The rates are the only ones with this property
 /// (Bertsekas and Gallager, Data Networks, 6.5.2): no resource carries more than its capacity, no
 /// activity runs above its cap, and every activity below its cap uses a full resource on which
@@ -36,21 +52,19 @@ class MaxMin {
   std::uint32_t add_activity(double cap, double weight);
   /// Of the activity added last; a usage of 0 is none.
   void add_use(const Use& use);
+  void add_share(std::uint32_t resource, const Share& share);
 
   void solve();
   /// After solve(). kUnlimited for an activity without cap and uses; 0 where nothing is left.
   double rate(std::uint32_t activity) const { return activities_[activity].rate; }
 
  private:
-  /// Sums of shares of a capacity are integers, so that neither their order nor taking away what
-  /// was added leaves anything behind: left in units of 2⁻⁶², growth in units of 2⁻⁶⁴.
-  __extension__ using Wide = unsigned __int128;
   static constexpr double kWhole = 0x1p62;
 
   struct Resource {
-    double inverse = 0;  // 1 ÷ capacity
+    double capacity = 0;
     std::int64_t left = std::int64_t{1} << 62;
-    Wide growth = 0;  // how much more is used when the level rises by 1
+    Share::Wide growth = 0;  // how much more is used when the level rises by 1
     double level = 0;
 
     double full_at() const;
@@ -62,11 +76,9 @@ class MaxMin {
     std::uint32_t first_use = 0;
     std::uint32_t uses = 0;
   };
-  struct Share {
+  struct Taken {
     std::uint32_t resource = 0;
-    std::uint32_t alike = 1;
-    double of_rate = 0;  // share of the capacity for each unit of the rate
-    Wide growth = 0;     // what it adds to the resource's
+    Share share;
   };
 
   double next_level();
@@ -75,7 +87,7 @@ class MaxMin {
 
   std::vector<Resource> resources_;
   std::vector<Activity> activities_;
-  std::vector<Share> shares_;        // of each activity in turn
+  std::vector<Taken> shares_;        // of each activity in turn
   std::vector<std::uint32_t> open_;  // activities that are not frozen
 };
 

@@ -220,13 +220,11 @@ std::span<const topology::Hop> Cluster::route(std::uint32_t connection) const {
   return {hops_.data() + connections_[connection].first_hop, connections_[connection].hops};
 }
 
-const Terms& Cluster::terms(std::uint32_t connection, schedule::Operator combine) {
-  std::uint32_t& index = connections_[connection].terms[static_cast<std::size_t>(combine)];
-  if (index == kNone) {
-    terms_.push_back(make_terms(connections_[connection], combine));
-    index = static_cast<std::uint32_t>(terms_.size() - 1);
-  }
-  return terms_[index];
+const Terms& Cluster::new_terms(std::uint32_t connection, schedule::Operator combine) {
+  terms_.push_back(make_terms(connections_[connection], combine));
+  connections_[connection].terms[static_cast<std::size_t>(combine)] =
+      static_cast<std::uint32_t>(terms_.size() - 1);
+  return terms_.back();
 }
 
 Terms Cluster::make_terms(const Connection& connection, schedule::Operator combine) {

@@ -78,7 +78,10 @@ class Cluster {
   std::uint32_t quota(Rank rank) { return host_of(rank).quota; }
 
   /// Valid until the next call.
-  const Terms& terms(std::uint32_t connection, schedule::Operator combine);
+  const Terms& terms(std::uint32_t connection, schedule::Operator combine) {
+    const std::uint32_t known = connections_[connection].terms[static_cast<std::size_t>(combine)];
+    return known != kNone ? terms_[known] : new_terms(connection, combine);
+  }
   std::span<const topology::Hop> route(std::uint32_t connection) const;
   /// From now on routes that would take the link are shortest paths without it. Once, and where no
   /// link has a burst.
@@ -154,6 +157,7 @@ class Cluster {
   void add_processor_uses(Rank rank, double cores, double memory, std::vector<Use>& uses);
   void add_shared_use(double cores, std::vector<Use>& uses);
   std::vector<Crossing> crossings(const Connection& connection);
+  const Terms& new_terms(std::uint32_t connection, schedule::Operator combine);
   Terms make_terms(const Connection& connection, schedule::Operator combine);
   void add_profiles(Terms& terms, const Connection& connection, const cost::MessageDemand& demand);
   std::array<std::uint32_t, 2> add_flow(const Connection& connection);
