@@ -71,6 +71,8 @@ void set_conditions(const std::string& text, const std::string& where, ResolvedJ
     throw ConfigError(where,
                       "traffic, failures and other jobs need --fidelity flow: on an ideal network "
                       "nothing is shared");
+  if ((!given.traffic.empty() || given.failure) && job.fidelity == training::Fidelity::Packet)
+    throw ConfigError(where, "traffic and failures need --fidelity flow, not packet");
   resolved.conditions = std::move(given);
   add_others(resolved, where);
 }

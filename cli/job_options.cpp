@@ -73,7 +73,8 @@ constexpr JobFlag kJobFlags[] = {
     {"trust", "of lars: its rate of a tensor is trust·|w|/|gradient| of the rate (default 0.001)"},
     {"topology", "a JSON file, or one that comes with lockstep (topology check --help lists them)"},
     {"placement", "ranks on hosts: packed, scattered, or a JSON file with each rank's host"},
-    {"fidelity", "of the simulation: ideal (nothing contended) or flow"},
+    {"fidelity", "of the simulation: ideal (nothing contended), flow, or packet "
+     "(what hosts send each other, packet by packet through TCP and queues)"},
     {"data", "folder of IDX or JPEG files (default: Debian's Fashion-MNIST)"},
     {"input", "what loading an image takes: pixels or jpeg; train sees by itself"},
     {"test-share", "of JPEG files, put aside for testing (default 0.2)"},

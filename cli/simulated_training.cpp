@@ -49,17 +49,33 @@ std::int32_t simulated_turns(std::uint64_t messages, std::int32_t turn) {
   return static_cast<std::int32_t>(std::clamp<std::uint64_t>(affordable, 1, wanted));
 }
 
+sim::Fidelity fidelity_of(const training::Job& job) {
+  switch (job.fidelity) {
+    case training::Fidelity::Ideal:
+      return sim::Fidelity::Ideal;
+    case training::Fidelity::Flow:
+      break;
+    case training::Fidelity::Packet:
+      return sim::Fidelity::Packet;
+  }
+  return sim::Fidelity::Flow;
+}
+
 sim::Options options_of(const ResolvedJob& resolved, const Stretch& stretch, double jitter,
                         bool with_spans) {
   const training::Job& job = resolved.job;
   sim::Options options;
-  options.fidelity =
-      job.fidelity == training::Fidelity::Ideal ? sim::Fidelity::Ideal : sim::Fidelity::Flow;
+  options.fidelity = fidelity_of(job);
   std::uint64_t messages = 0;  // of one turn, which communicates in its last iteration
   const schedule::Schedule running =
       in_iteration(resolved.iteration.schedule, stretch.first + stretch.turn - 1);
+  // Packets are cheaper than messages, of which each rank has to start both ends.
+  constexpr std::uint64_t kBytesOfMessage = 40 * 1448;
   for (const schedule::PairBytes& pair : schedule::rank_facts(running, 0).sent)
-    messages += pair.messages * static_cast<std::uint64_t>(job.ranks);
+    messages += static_cast<std::uint64_t>(job.ranks) *
+                (options.fidelity == sim::Fidelity::Packet
+                     ? std::max(pair.messages, pair.bytes / kBytesOfMessage)
+                     : pair.messages);
   // The first turn differs in that all ranks begin it together. Where one takes seconds to
   // simulate, its all-reduce has so many rounds that this is soon forgotten.
   constexpr std::uint64_t kManyMessages = 1'000'000;

@@ -35,6 +35,14 @@ std::uint64_t burst_for(double bytes_per_second) {
                   static_cast<std::uint64_t>(std::lround(bytes_per_second * kBurstSeconds)));
 }
 
+/// 50 ms of the link, besides the bucket, so that it rarely has to drop a packet.
+std::uint64_t queue_for(const Link& link) {
+  constexpr double kSeconds = 0.05;
+  constexpr double kLargest = 1e9;  // bytes; the kernel counts in 32 bits
+  return link.burst_bytes + static_cast<std::uint64_t>(
+                                std::min(kLargest, std::ceil(link.bytes_per_second * kSeconds)));
+}
+
 void scale_hosts(const Scaling& scaling, const std::string& where, Scaled& scaled) {
   scaled.topology.processors = scaling.processors;
   double sum = 0;  // of what they would like
@@ -84,6 +92,8 @@ void scale_links(const Scaling& scaling, Scaled& scaled) {
     const std::uint64_t needed = burst_for(link.bytes_per_second);
     raised = raised || (link.burst_bytes > 0 && link.burst_bytes < needed);
     link.burst_bytes = std::max(link.burst_bytes, needed);
+    if (link.queue_bytes == 0) link.queue_bytes = queue_for(link);
+    link.queue_bytes = std::max(link.queue_bytes, link.burst_bytes);
   }
   if (has_latency)
     scaled.cautions.push_back(

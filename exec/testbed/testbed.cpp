@@ -97,16 +97,10 @@ std::string lines_of_node(const Topology& topology, std::int32_t node,
   return lines;
 }
 
-/// A link's queue holds 50 ms of it, besides the bucket, so that it rarely has to drop a packet.
 std::string line_of_shaper(LinkId link, const Link& shape) {
-  constexpr double kQueueSeconds = 0.05;
-  constexpr double kLargestQueue = 1e9;  // bytes; the kernel counts in 32 bits
-  const std::uint64_t limit =
-      shape.burst_bytes + static_cast<std::uint64_t>(std::min(
-                              kLargestQueue, std::ceil(shape.bytes_per_second * kQueueSeconds)));
   return "qdisc add dev " + sending_end(link) + " root tbf rate " +
          std::to_string(std::llround(8 * shape.bytes_per_second)) + "bit burst " +
-         std::to_string(shape.burst_bytes) + " limit " + std::to_string(limit) + "\n";
+         std::to_string(shape.burst_bytes) + " limit " + std::to_string(shape.queue_bytes) + "\n";
 }
 
 std::vector<double> cores_of(const Topology& topology) {

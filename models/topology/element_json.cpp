@@ -25,7 +25,8 @@ const ObjectReader::Keys& host_keys() {
 }
 
 const ObjectReader::Keys& wire_keys() {
-  static const ObjectReader::Keys keys{"bandwidth", "latency", "header_efficiency", "burst"};
+  static const ObjectReader::Keys keys{"bandwidth", "latency", "header_efficiency", "burst",
+                                       "queue"};
   return keys;
 }
 
@@ -144,6 +145,7 @@ void read_wire(const ObjectReader& reader, const std::vector<Wire*>& wires, Faul
   read("header_efficiency",
        [&](auto& key) { all(&Wire::header_efficiency, read_share(reader, key)); });
   read("burst", [&](auto& key) { all(&Wire::burst_bytes, reader.bytes(key)); });
+  read("queue", [&](auto& key) { all(&Wire::queue_bytes, reader.bytes(key)); });
 }
 
 }  // namespace
@@ -223,6 +225,8 @@ void write_wire(const Wire& wire, const Wire& usual, Json& json) {
     json["header_efficiency"] = wire.header_efficiency;
   if (wire.burst_bytes != usual.burst_bytes)
     json["burst"] = std::to_string(wire.burst_bytes) + " B";
+  if (wire.queue_bytes != usual.queue_bytes)
+    json["queue"] = std::to_string(wire.queue_bytes) + " B";
 }
 
 void write_cable(const Cable& cable, const Cable& usual, Json& json) {
@@ -235,6 +239,8 @@ void write_cable(const Cable& cable, const Cable& usual, Json& json) {
     implied.header_efficiency = cable.there.header_efficiency;
   if (cable.there.burst_bytes != usual.there.burst_bytes)
     implied.burst_bytes = cable.there.burst_bytes;
+  if (cable.there.queue_bytes != usual.there.queue_bytes)
+    implied.queue_bytes = cable.there.queue_bytes;
   Json reverse = Json::object();
   write_wire(cable.back, implied, reverse);
   if (!reverse.empty()) json["reverse"] = std::move(reverse);

@@ -26,6 +26,7 @@ Cable common_cable(const std::vector<Link>& links) {
     if (link.latency != common.latency) common.latency = Time::max();
     if (link.header_efficiency != common.header_efficiency) common.header_efficiency = 1;
     if (link.burst_bytes != common.burst_bytes) common.burst_bytes = 0;
+    if (link.queue_bytes != common.queue_bytes) common.queue_bytes = 0;
   }
   return {common, common};
 }

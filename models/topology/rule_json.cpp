@@ -117,7 +117,8 @@ std::vector<RuleKey> rule_keys(Shape shape) {
       {"bandwidth", "of a cable, each way (\"10 Gbit/s\")"},
       {"latency", "of a cable, one way (\"25 us\")"},
       {"header_efficiency", "share of the bandwidth left for payload (\"1448/1538\")"},
-      {"burst", "bytes that pass at line rate after idling (\"64 kB\")"}};
+      {"burst", "bytes that pass at line rate after idling (\"64 kB\")"},
+      {"queue", "bytes that wait at a switch before packets are lost (\"128 KiB\")"}};
   std::vector<RuleKey> keys;
   const auto add_cable_keys = [&](const std::string& prefix) {
     for (const RuleKey& key : wire)
@@ -148,7 +149,7 @@ Topology generate_from_words(Shape shape, const Words& words, const std::string&
     }
     const std::string last = key.substr(begin);
     const bool is_text = last == "machine" || last == "bandwidth" || last == "latency" ||
-                         last == "burst" || last.starts_with("socket_");
+                         last == "burst" || last == "queue" || last.starts_with("socket_");
     const Json number = Json::parse(text, nullptr, false);
     (*object)[last] = number.is_number() && !is_text ? number : Json(text);
   }

@@ -40,6 +40,9 @@ struct Wire {
   double header_efficiency = 1;
   /// Bytes that pass at line rate after idling (a token bucket's depth); 0 = none.
   std::uint64_t burst_bytes = 0;
+  /// Bytes, headers included, that wait for it at a switch before packets are lost; 0 = not said.
+  /// Only what is simulated packet by packet heeds it.
+  std::uint64_t queue_bytes = 0;
 
   double payload_bytes_per_second() const { return bytes_per_second * header_efficiency; }
   friend bool operator==(const Wire&, const Wire&) = default;

@@ -22,7 +22,7 @@ namespace lockstep::training {
 /// all of it (then the ranks' sums are added for every such layer, forward and backward).
 enum class BatchNorm : std::uint8_t { PerRank, Synchronised };
 
-enum class Fidelity : std::uint8_t { Ideal, Flow };
+enum class Fidelity : std::uint8_t { Ideal, Flow, Packet };
 
 /// From iteration `iteration` on the batch is `factor` times what it was before, rounded.
 struct BatchGrowth {

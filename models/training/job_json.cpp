@@ -95,6 +95,8 @@ std::string name_of(Fidelity fidelity) {
       return "ideal";
     case Fidelity::Flow:
       return "flow";
+    case Fidelity::Packet:
+      return "packet";
   }
   return "";
 }
@@ -219,7 +221,7 @@ constexpr std::array<JobField, 29> kFields{{
     {"fidelity", [](const Job& job) { return Json(name_of(job.fidelity)); },
      [](Job& job, const Json& value, Where where) {
        using enum Fidelity;
-       job.fidelity = one_of(std::array{Ideal, Flow}, value, where);
+       job.fidelity = one_of(std::array{Ideal, Flow, Packet}, value, where);
      }},
     {"data", [](const Job& job) { return Json(job.data); },
      [](Job& job, const Json& value, Where where) { job.data = text_of(value, where); }},

@@ -25,7 +25,7 @@ struct Message {
   double later_bytes = 0;  // of a burst: what shares the links afterwards
   std::uint32_t channel = 0;
   std::uint32_t next = 0;           // in the channel, while half of it is missing
-  std::uint32_t next_to_leave = 0;  // in the channel, while it waits for its turn
+  std::uint32_t next_to_leave = 0;  // in the channel, while it waits for its turn or is under way
   std::uint32_t next_arrived = 0;   // at the rank, until it is taken in
   /// What its Recv does with it; until that is known it is priced as one that is only stored.
   schedule::Operator combine = schedule::Operator::Replace;
@@ -51,7 +51,10 @@ struct Channel {
   std::uint32_t last = kNone;
   std::uint32_t first_to_leave = kNone;  // messages that are paid for and do not flow yet
   std::uint32_t last_to_leave = kNone;
-  bool busy = false;  // one of its messages flows
+  bool busy = false;                      // one of its messages flows
+  std::uint32_t first_under_way = kNone;  // messages that are sent packet by packet
+  std::uint32_t last_under_way = kNone;
+  std::uint32_t connection = kNone;  // that these take, once there is one
   std::uint64_t sends = 0;
   std::uint64_t receives = 0;
   std::uint64_t bytes_sent = 0;

@@ -65,7 +65,11 @@ Cluster::Cluster(const cost::CostModel& cost, const topology::Topology& topology
       fluid_(network.fluid),
       seed_(seed),
       quotas_(quotas),
-      routes_(topology, seed),
+      // A connection's packets are not sprayed: they take one path.
+      routes_(topology,
+              network.tcp && topology.routing == topology::Routing::Split ? topology::Routing::Hash
+                                                                          : topology.routing,
+              seed),
       hosts_(topology.hosts.size()) {
   for (std::int32_t place = 0; place < folding.simulated_ranks(); ++place)
     lanes_.push_back(fluid_.add_resource(1));  // one thread
@@ -220,6 +224,19 @@ std::span<const topology::Hop> Cluster::route(std::uint32_t connection) const {
   return {hops_.data() + connections_[connection].first_hop, connections_[connection].hops};
 }
 
+std::vector<LinkId> Cluster::links(std::uint32_t number, bool back) {
+  const Connection& of = connections_[number];
+  topology::Flow flow{host_id(of.sender), host_id(of.receiver), of.sender, of.receiver, of.stream};
+  if (back) {
+    std::swap(flow.from, flow.to);
+    std::swap(flow.sender, flow.receiver);
+  }
+  std::vector<LinkId> links;
+  for (const topology::Hop& hop : routes_.between(flow).hops)
+    links.push_back(hop.link);
+  return links;
+}
+
 const Terms& Cluster::new_terms(std::uint32_t connection, schedule::Operator combine) {
   terms_.push_back(make_terms(connections_[connection], combine));
   connections_[connection].terms[static_cast<std::size_t>(combine)] =
@@ -234,12 +251,13 @@ Terms Cluster::make_terms(const Connection& connection, schedule::Operator combi
   Terms terms;
   terms.send_overhead = delay(demand.send_overhead_seconds);
   terms.receive_overhead = delay(demand.receive_overhead_seconds);
-  terms.latency = connection.latency + delay(demand.latency_seconds);
+  const bool is_packet = !within_host && network_.tcp;
+  terms.latency = (is_packet ? Time{} : connection.latency) + delay(demand.latency_seconds);
   terms.send_seconds_per_byte = demand.send_core_seconds_per_byte;
   terms.receive_seconds_per_byte = demand.receive_core_seconds_per_byte;
   terms.window_bytes = demand.window_bytes;
-  terms.copied_before = !within_host && quota(connection.sender) != kNoQuota;
-  terms.copied_after = !within_host && quota(connection.receiver) != kNoQuota;
+  terms.copied_before = is_packet || (!within_host && quota(connection.sender) != kNoQuota);
+  terms.copied_after = is_packet || (!within_host && quota(connection.receiver) != kNoQuota);
   double rate = kUnlimited;
   if (within_host && !cost_.takes_directly())
     rate = or_unlimited(cost_.machine(connection.sender).loopback_bytes_per_second);

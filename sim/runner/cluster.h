@@ -83,6 +83,8 @@ class Cluster {
     return known != kNone ? terms_[known] : new_terms(connection, combine);
   }
   std::span<const topology::Hop> route(std::uint32_t connection) const;
+  /// Of the connection's route, from the sender on; or of the way back.
+  std::vector<LinkId> links(std::uint32_t connection, bool back);
   /// From now on routes that would take the link are shortest paths without it. Once, and where no
   /// link has a burst.
   void avoid(LinkId link);

@@ -111,7 +111,7 @@ void Run::let_leave(std::uint32_t channel_number) {
     const Message& message = channels_.message(number);
     if (!message.receive && !terms(message).is_eager(message.bytes)) return;
     channel.first_to_leave = message.next_to_leave;
-    channel.busy = is_flow() && message.bytes > 0;
+    channel.busy = is_flow() && message.bytes > 0 && !is_packet(message.channel);
     begin_flow(number);
   }
 }
@@ -144,6 +144,10 @@ void Run::enter_flows() {
   for (const std::uint32_t number : entering_) {
     Message& message = channels_.message(number);
     message.posted_first = static_cast<bool>(message.receive);
+    if (is_packet(message.channel)) {
+      send_packets(number);
+      continue;
+    }
     const Terms& price = terms(message);
     const auto& profile = message.posted_first ? price.profile : price.unposted_profile;
     const auto bytes = static_cast<double>(message.bytes);
@@ -159,6 +163,33 @@ void Run::enter_flows() {
     }
   }
   entering_.clear();
+}
+
+/// Behind those of its channel that are under way already.
+void Run::send_packets(std::uint32_t number) {
+  Message& message = channels_.message(number);
+  Channel& channel = channels_.channel(message.channel);
+  if (channel.connection == Channel::kNone) {
+    std::vector<LinkId> there = cluster_.links(message.channel, false);
+    channel.connection =
+        network_.tcp->connect(std::move(there), cluster_.links(message.channel, true));
+    network_.ends.push_back({static_cast<std::uint8_t>(first_kind_ / kKinds), message.channel});
+  }
+  message.next_to_leave = Channel::kNone;
+  if (channel.first_under_way == Channel::kNone)
+    channel.first_under_way = number;
+  else
+    channels_.message(channel.last_under_way).next_to_leave = number;
+  channel.last_under_way = number;
+  network_.tcp->send(channel.connection, message.bytes);
+}
+
+void Run::delivered(std::uint32_t channel, std::uint32_t messages) {
+  for (; messages > 0; --messages) {
+    const std::uint32_t number = channels_.channel(channel).first_under_way;
+    channels_.channel(channel).first_under_way = channels_.message(number).next_to_leave;
+    flowed(number);
+  }
 }
 
 void Run::flowed(std::uint32_t number) {

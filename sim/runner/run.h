@@ -37,6 +37,8 @@ class Run {
   /// there were any.
   bool take_turns();
   void enter_flows();
+  /// So many messages more of the channel are there, packet by packet.
+  void delivered(std::uint32_t channel, std::uint32_t messages);
   bool is_over() const { return unfinished_ranks_ == 0; }
   /// Whether more happens after that.
   bool is_endless() const { return options_.goes_on || !options_.disturbances.is_empty(); }
@@ -96,6 +98,7 @@ class Run {
   void let_leave(std::uint32_t channel_number);
   void begin_flow(std::uint32_t number);
   void announce_arrival(const Message& message, std::uint32_t number);
+  void send_packets(std::uint32_t number);
   void flowed(std::uint32_t number);
   void arrived(std::uint32_t number);
   bool take_in(std::uint32_t number);
@@ -124,7 +127,11 @@ class Run {
                  const schedule::Slice& slice) const;
 
   static bool has_quota(const RankState& state) { return state.quota != Cluster::kNoQuota; }
-  bool is_flow() const { return options_.fidelity == Fidelity::Flow; }
+  bool is_flow() const { return options_.fidelity != Fidelity::Ideal; }
+  /// Whether messages of the channel are sent packet by packet.
+  bool is_packet(std::uint32_t channel) const {
+    return network_.tcp && !cluster_.route(channel).empty();
+  }
   Time now() const { return queue_.now(); }
   void push(Time time, Kind kind, std::uint32_t payload) {
     queue_.push(time, static_cast<std::uint8_t>(first_kind_ + kind), payload);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "models/base/ids.h"
@@ -10,24 +11,34 @@
 #include "sim/engine/event_queue.h"
 #include "sim/network/bursts.h"
 #include "sim/network/fluid.h"
+#include "sim/packet/linux_network.h"
 
 namespace lockstep::sim {
 
 /// The topology must outlive it.
 class SharedNetwork {
  public:
-  /// For events of kind 0 … event_kinds−1, of all jobs together.
-  SharedNetwork(const topology::Topology& topology, std::uint8_t event_kinds)
-      : queue(event_kinds),
+  /// For events of kind 0 … event_kinds−1, of all jobs together. With `has_packets` those of TCP
+  /// have kinds behind them.
+  SharedNetwork(const topology::Topology& topology, std::uint8_t event_kinds, bool has_packets)
+      : queue(static_cast<std::uint8_t>(event_kinds + LinuxNetwork::kKinds)),
         bursts(topology, fluid, [this](LinkId link) { return link_resource(link); }),
         topology_(topology),
         link_resources_(topology.links.size(), kNone) {
+    if (has_packets) tcp.emplace(topology, queue, event_kinds);
     if (topology.processors > 0) processors_ = fluid.add_resource(topology.processors);
   }
 
   EventQueue queue;
   Fluid fluid{queue};
   Bursts bursts;
+  std::optional<LinuxNetwork> tcp;  // under Fidelity::Packet
+  /// Of each of its connections: the job's number and channel.
+  struct End {
+    std::uint8_t job = 0;
+    std::uint32_t channel = 0;
+  };
+  std::vector<End> ends;
 
   static constexpr std::uint32_t kNone = UINT32_MAX;
   /// Of the processors that all hosts share, in the Fluid; kNone when each has its own.

@@ -11,6 +11,8 @@ namespace lockstep::sim {
 
 namespace {
 
+constexpr std::uint64_t kMostPackets = 100'000'000;
+
 /// No two jobs have ranks on one host: what they share is links.
 void check_hosts(std::span<const JobOnNetwork> jobs, const topology::Topology& topology) {
   std::vector<std::size_t> job_of_host(topology.hosts.size(), jobs.size());
@@ -29,8 +31,15 @@ void check_hosts(std::span<const JobOnNetwork> jobs, const topology::Topology& t
 /// are none left, the flows that begin at that time enter the network and all rates are settled.
 void run_all(std::deque<Run>& runs, SharedNetwork& network) {
   EventQueue& queue = network.queue;
+  const auto kinds = static_cast<std::uint8_t>(runs.size() * Run::event_kinds());
   const auto handle_next = [&] {
     const Event event = queue.pop();
+    if (event.kind >= kinds) {
+      const LinuxNetwork::Delivery delivery = network.tcp->handle(event);
+      if (delivery.messages == 0) return;
+      const SharedNetwork::End& end = network.ends[delivery.connection];
+      return runs[end.job].delivered(end.channel, delivery.messages);
+    }
     const auto job = static_cast<std::uint8_t>(event.kind / Run::event_kinds());
     runs[job].handle(static_cast<std::uint8_t>(event.kind - job * Run::event_kinds()), event);
   };
@@ -50,6 +59,10 @@ void run_all(std::deque<Run>& runs, SharedNetwork& network) {
       run.enter_flows();
     if (network.fluid.unsettled())
       network.fluid.settle();
+    else if (network.tcp && network.tcp->packets() > kMostPackets)
+      throw ConfigError("packet",
+                        "more than " + std::to_string(kMostPackets) +
+                            " packets: too large a case for this fidelity, flow will do it");
     else if (!queue.empty())
       handle_next();
     else
@@ -62,14 +75,18 @@ void run_all(std::deque<Run>& runs, SharedNetwork& network) {
 std::vector<SimulatedRun> simulate_together(std::span<const JobOnNetwork> jobs,
                                             const topology::Topology& topology) {
   LOCKSTEP_CHECK(jobs.size() <= kMostJobs, std::to_string(jobs.size()) + " jobs");
-  static_assert(kMostJobs * Run::event_kinds() <= std::numeric_limits<std::uint8_t>::max());
+  static_assert(kMostJobs * Run::event_kinds() + LinuxNetwork::kKinds <=
+                std::numeric_limits<std::uint8_t>::max());
   if (jobs.size() > 1) check_hosts(jobs, topology);
-  SharedNetwork network(topology, static_cast<std::uint8_t>(jobs.size() * Run::event_kinds()));
+  const Fidelity fidelity = jobs.empty() ? Fidelity::Flow : jobs.front().options.fidelity;
+  SharedNetwork network(topology, static_cast<std::uint8_t>(jobs.size() * Run::event_kinds()),
+                        fidelity == Fidelity::Packet);
   std::deque<Run> runs;
   for (const JobOnNetwork& job : jobs) {
     LOCKSTEP_CHECK(
-        jobs.size() == 1 || (!job.options.fold && job.options.fidelity == Fidelity::Flow),
-        "several jobs run unfolded, on links that flows share");
+        jobs.size() == 1 || (!job.options.fold && job.options.fidelity != Fidelity::Ideal),
+        "several jobs run unfolded, on links that they share");
+    LOCKSTEP_CHECK(job.options.fidelity == fidelity, "jobs of two fidelities on one network");
     const std::vector<Disturbances::Outage>& outages = job.options.disturbances.outages;
     LOCKSTEP_CHECK(jobs.size() == 1 || std::none_of(outages.begin(), outages.end(),
                                                     [](const auto& one) { return one.avoided; }),

@@ -17,8 +17,8 @@ using schedule::Verb;
 namespace {
 
 bool may_fold(const Options& options) {
-  return options.fold && !options.record_spans && options.compute_noise <= 0 &&
-         options.disturbances.is_empty() && options.starts.empty();
+  return options.fold && options.fidelity != Fidelity::Packet && !options.record_spans &&
+         options.compute_noise <= 0 && options.disturbances.is_empty() && options.starts.empty();
 }
 
 }  // namespace
@@ -82,6 +82,10 @@ SimulatedRun Run::take() {
   for (const Time work : processor_work_)
     result.processor_seconds.push_back(work.seconds());
   result.events = queue_.popped();
+  if (network_.tcp) {
+    result.packets = network_.tcp->packets();
+    result.lost_packets = network_.tcp->lost();
+  }
   result.link_bytes = take_link_bytes();
   return result;
 }

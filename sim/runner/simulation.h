@@ -22,7 +22,10 @@ namespace lockstep::sim {
 ///   message fits the window. Closed forms hold.
 /// Flow: what runs at one time shares cores, memory bandwidth, loopbacks, links and communication
 /// lanes, max-min fairly (README.md tells the rules).
-enum class Fidelity : std::uint8_t { Ideal, Flow };
+/// Packet: as Flow, but messages between hosts go packet by packet through queues, as Linux's TCP
+///   sends them (../packet); hosts copy a message before it leaves and after it has arrived. For
+///   small cases. Of packets at one time, the one that was sent first goes first.
+enum class Fidelity : std::uint8_t { Ideal, Flow, Packet };
 
 /// What slows a run down besides itself. Links are those of flow networks, without bursts; those
 /// that are named more than once lose the sum, at most everything.
@@ -70,7 +73,7 @@ struct Options {
   std::uint64_t seed = 0;
   Disturbances disturbances{};
   /// Simulate what is alike once (folding.h). The result is the same, bit for bit, but for
-  /// `events`. Runs with spans, noise, disturbances or starts are not folded.
+  /// `events`. Runs with spans, noise, disturbances, starts or packets are not folded.
   bool fold = false;
   /// [rank] When its first iteration begins; empty = all at once.
   std::vector<Time> starts{};
@@ -91,8 +94,11 @@ struct SimulatedRun {
   /// [bucket] From the start of the first to the end of the last step of the bucket's fragments, in
   /// seconds: mean over ranks and measured iterations.
   std::vector<double> bucket_seconds;
-  std::uint64_t messages = 0;        // warm-up included, like `events`
-  std::uint64_t events = 0;          // that were handled, of all jobs
+  std::uint64_t messages = 0;  // warm-up included, like `events`
+  std::uint64_t events = 0;    // that were handled, of all jobs
+  /// Fidelity::Packet: that were sent between hosts, of all jobs and iterations, and lost.
+  std::uint64_t packets = 0;
+  std::uint64_t lost_packets = 0;
   std::int32_t simulated_ranks = 0;  // fewer than there are when folded
 
   /// When the last rank ends its last iteration, in seconds.
@@ -102,7 +108,7 @@ struct SimulatedRun {
 /// `host_of_rank` has a host of the topology for each rank of the schedule. The same arguments give
 /// the same result. A schedule that verify() has passed runs to its end; one that cannot is a
 /// failed check which names the steps that wait. Throws ConfigError when simulated time exceeds 53
-/// days.
+/// days, or packets 100 million.
 SimulatedRun simulate(const schedule::Schedule& schedule, const cost::CostModel& cost,
                       const topology::Topology& topology, std::span<const HostId> host_of_rank,
                       const Options& options);
@@ -116,9 +122,9 @@ struct JobOnNetwork {
 };
 inline constexpr std::size_t kMostJobs = 16;
 
-/// The same for up to kMostJobs jobs that share the links of one topology under Fidelity::Flow,
-/// each on hosts of its own, unfolded. In the order of `jobs`, which changes nothing. Others'
-/// traffic and outages of one link may be given to one job only, and hold for all.
+/// The same for up to kMostJobs jobs that share the links of one topology under Fidelity::Flow
+/// or all under Packet, each on hosts of its own, unfolded. In the order of `jobs`, which changes
+/// nothing. Others' traffic and outages of one link may be given to one job only, and hold for all.
 std::vector<SimulatedRun> simulate_together(std::span<const JobOnNetwork> jobs,
                                             const topology::Topology& topology);
 
