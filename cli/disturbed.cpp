@@ -21,7 +21,7 @@ namespace {
 
 /// The other job where the jobs before it have left hosts, or where it says.
 ResolvedJob resolve_other(const training::Job& other, const ResolvedJob& main,
-                          std::vector<bool>& is_taken, const std::string& where) {
+                          std::vector<bool>& is_taken) {
   training::Job job = other;
   job.topology = main.job.topology;
   job.fidelity = main.job.fidelity;
@@ -30,17 +30,17 @@ ResolvedJob resolve_other(const training::Job& other, const ResolvedJob& main,
     topology::Topology free;
     for (std::size_t host = 0; host < hosts.size(); ++host)
       if (!is_taken[host]) free.hosts.push_back(hosts[host]);
-    if (free.hosts.empty()) throw ConfigError(where, "the jobs before it have left no host");
+    if (free.hosts.empty()) throw ConfigError("the jobs before it have left no host");
     std::vector<std::string> names;
-    for (const HostId host : topology::place(free, job.ranks, job.placement, where))
+    for (const HostId host : topology::place(free, job.ranks, job.placement, "--placement"))
       names.push_back(free.hosts[static_cast<std::size_t>(host)].name);
     job.placement = {topology::PlacementKind::Listed, std::move(names)};
   }
   ResolvedJob resolved = resolve(job, network::load_network(job.network), main.topology);
   for (const HostId host : resolved.host_of_rank)
     if (is_taken[static_cast<std::size_t>(host)])
-      throw ConfigError(where, "host \"" + hosts[static_cast<std::size_t>(host)].name +
-                                   "\" has ranks of another job; jobs share links, not hosts");
+      throw ConfigError("host \"" + hosts[static_cast<std::size_t>(host)].name +
+                        "\" has ranks of another job; jobs share links, not hosts");
   for (const HostId host : resolved.host_of_rank)
     is_taken[static_cast<std::size_t>(host)] = true;
   return resolved;
@@ -51,8 +51,12 @@ void add_others(ResolvedJob& resolved, const std::string& where) {
   for (const HostId host : resolved.host_of_rank)
     is_taken[static_cast<std::size_t>(host)] = true;
   for (conditions::OtherJob& other : resolved.conditions.jobs) {
-    const std::string place = where + ": /jobs/" + std::to_string(resolved.others.size()) + "/job";
-    resolved.others.push_back(resolve_other(other.job, resolved, is_taken, place));
+    const std::size_t number = resolved.others.size();
+    try {
+      resolved.others.push_back(resolve_other(other.job, resolved, is_taken));
+    } catch (const ConfigError& error) {  // which names fields as if there were one job
+      throw ConfigError(where + ": /jobs/" + std::to_string(number) + "/job", error.what());
+    }
     ResolvedJob& added = resolved.others.back();
     added.start = Time::from_seconds(other.start_seconds);
     added.conditions.compute_jitter = resolved.conditions.compute_jitter;

@@ -180,6 +180,12 @@ def check_jobs(folder):
           jobs_on("star_8_1gbit", near_hosts, ["host3", *far_hosts[1:]], status=2), "one host for two")
     check("have left no host" in jobs_on("star_8_1gbit", near_hosts, far_hosts, "packed", status=2),
           "no host is left")
+    small = {**lenet, "ranks": 1}
+    for wrong in ({"batch": 2, "ranks": 3}, {"network": "lenet6"}, {"placement": ["host9"]},
+                  {"compression": "qsgd:4", "algorithm": "pairwise-exchang"},
+                  {"learning_rate": -1}):
+        text = folder.simulate({"jobs": [{"job": small}, {"job": {**small, **wrong}}]}, status=2)
+        check("conditions.json: /jobs/1/job: " in text, f"which job {wrong} is of: {text}")
 
 
 def check_schema(folder):
