@@ -71,11 +71,21 @@ double messages_of(const schedule::Schedule& schedule) {
 
 std::vector<collectives::Choice> shortlist(const collectives::Operation& operation,
                                            std::int64_t segment_bytes, const Cluster& cluster,
-                                           double times) {
+                                           double times,
+                                           const std::vector<collectives::Algorithm>& named) {
+  const collectives::IdealNetwork network = ideal_network(cluster);
   std::vector<collectives::Choice> choices;
+  for (const collectives::Algorithm algorithm : named)
+    for (const collectives::Choice& choice : collectives::candidates(
+             operation, segment_bytes, network, std::numeric_limits<double>::max()))
+      if (choice.algorithm == algorithm) {
+        choices.push_back(choice);
+        break;
+      }
+  if (!named.empty()) return choices;
   double messages = 0;
-  for (const collectives::Choice& choice : collectives::candidates(
-           operation, segment_bytes, ideal_network(cluster), spread_of(cluster))) {
+  for (const collectives::Choice& choice :
+       collectives::candidates(operation, segment_bytes, network, spread_of(cluster))) {
     messages += times * messages_of(collectives::make_schedule(
                             choice.algorithm, collectives::with(operation, choice)));
     if (messages <= kMostMessages || choices.size() < kFewest) choices.push_back(choice);

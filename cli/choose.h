@@ -18,9 +18,12 @@ struct Candidate {
 
 /// What is worth simulating for an operation, by the closed forms and by what simulating takes when
 /// the operation is done `times` times. With `segment_bytes` ≥ 0 the size of segments is given.
+/// `named`: only these algorithms, and each of them in the way the closed forms prefer, whatever
+/// they call it against others.
 std::vector<collectives::Choice> shortlist(const collectives::Operation& operation,
                                            std::int64_t segment_bytes, const Cluster& cluster,
-                                           double times = 1);
+                                           double times = 1,
+                                           const std::vector<collectives::Algorithm>& named = {});
 
 /// The fastest first; of equal ones that which came first.
 void sort_by_merit(std::vector<Candidate>& candidates);

@@ -10,8 +10,6 @@
 
 namespace lockstep::cli {
 
-namespace {
-
 training::Job with(training::Job job, const collectives::Choice& choice) {
   job.choose_algorithm = false;
   job.algorithm = choice.algorithm;
@@ -20,7 +18,6 @@ training::Job with(training::Job job, const collectives::Choice& choice) {
   return job;
 }
 
-/// Whatever lasts most of an iteration.
 std::string dominant(const results::Result& result) {
   constexpr double kMost = 0.5;
   const double seconds = result.summary.iteration_seconds.mean;
@@ -34,6 +31,8 @@ std::string dominant(const results::Result& result) {
   return with_share("messages", result.summary.exposed_communication_seconds / seconds);
 }
 
+namespace {
+
 /// The all-reduce of the largest bucket.
 collectives::Operation largest_all_reduce(const ResolvedJob& resolved) {
   std::uint64_t largest = 0;
@@ -46,7 +45,10 @@ collectives::Operation largest_all_reduce(const ResolvedJob& resolved) {
                                           resolved.job.group_by)};
 }
 
-std::vector<Candidate> rank_for_job(const ResolvedJob& resolved, const Machines& machines) {
+}  // namespace
+
+std::vector<Candidate> rank_for_job(const ResolvedJob& resolved, const Machines& machines,
+                                    const std::vector<collectives::Algorithm>& named) {
   const training::Job& job = resolved.job;
   const Cluster cluster{resolved.topology, resolved.host_of_rank, job.intra_host, &machines};
   const std::int64_t segment =
@@ -54,7 +56,7 @@ std::vector<Candidate> rank_for_job(const ResolvedJob& resolved, const Machines&
   const double buckets = static_cast<double>(resolved.iteration.buckets.size());
   std::vector<Candidate> ranking;
   for (const collectives::Choice& choice :
-       shortlist(largest_all_reduce(resolved), segment, cluster, buckets)) {
+       shortlist(largest_all_reduce(resolved), segment, cluster, buckets, named)) {
     const training::Job settled = with(job, choice);
     if (job.buckets_in_flight > most_buckets_in_flight(settled) ||
         !fault_of_exchange(settled).empty())
@@ -66,8 +68,6 @@ std::vector<Candidate> rank_for_job(const ResolvedJob& resolved, const Machines&
   sort_by_merit(ranking);
   return ranking;
 }
-
-}  // namespace
 
 void check_can_choose(const training::Job& job, const Machines& machines, bool explains) {
   if ((job.choose_algorithm || explains) && machines.empty())

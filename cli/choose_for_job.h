@@ -5,8 +5,20 @@
 
 #include "cli/choose.h"
 #include "cli/job_options.h"
+#include "models/results/result.h"
 
 namespace lockstep::cli {
+
+/// The iteration of a job that leaves no algorithm open, with each candidate instead of its own, or
+/// with each of the `named` ones, that can have its codecs; the fastest predicted first.
+std::vector<Candidate> rank_for_job(const ResolvedJob& resolved, const Machines& machines,
+                                    const std::vector<collectives::Algorithm>& named = {});
+
+/// The job with a choice made.
+training::Job with(training::Job job, const collectives::Choice& choice);
+
+/// What lasts most of a predicted iteration: "computing (83 %)".
+std::string dominant(const results::Result& result);
 
 /// resolve(), with the algorithm that makes the predicted iteration shortest where the job leaves
 /// it open, and its size of segments unless that was given. Closed forms for the largest bucket

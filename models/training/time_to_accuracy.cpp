@@ -4,8 +4,17 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <utility>
+
+#include "models/base/errors.h"
 
 namespace lockstep::training {
+
+namespace {
+
+const std::string kNone = "none";
+
+}  // namespace
 
 std::optional<double> iterations_to(const std::vector<AccuracyPoint>& curve, double accuracy) {
   for (std::size_t i = 0; i < curve.size(); ++i) {
@@ -37,6 +46,30 @@ double iterations_at(double measured, std::int32_t measured_batch, std::int32_t 
 
 double statistical_efficiency(std::int32_t base_batch, std::int32_t batch, double noise_scale) {
   return (noise_scale + base_batch) / (noise_scale + batch);
+}
+
+const LearningRun& nearest_run(const std::vector<LearningRun>& runs,
+                               const LearningSetting& setting) {
+  LOCKSTEP_CHECK(!runs.empty(), "nothing was measured");
+  const auto distance = [&](const LearningRun& run) {
+    const std::string& codec = run.setting.codec;
+    const int strangeness = codec == setting.codec ? 0 : codec == kNone ? 1 : 2;
+    return std::pair(strangeness,
+                     std::abs(std::log(static_cast<double>(run.setting.batch) / setting.batch)));
+  };
+  return *std::min_element(
+      runs.begin(), runs.end(),
+      [&](const LearningRun& a, const LearningRun& b) { return distance(a) < distance(b); });
+}
+
+std::vector<std::string> extrapolated(const LearningSetting& measured,
+                                      const LearningSetting& setting, bool ranks_count) {
+  std::vector<std::string> names;
+  if (measured.batch != setting.batch) names.push_back("batch");
+  if (measured.codec != setting.codec) names.push_back("codec");
+  if ((ranks_count || setting.codec != kNone) && measured.ranks != setting.ranks)
+    names.push_back("ranks");
+  return names;
 }
 
 }  // namespace lockstep::training

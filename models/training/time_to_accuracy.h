@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 namespace lockstep::training {
@@ -37,5 +38,28 @@ double iterations_at(double measured, std::int32_t measured_batch, std::int32_t 
 /// What an image is worth at `batch` against one at `base_batch` (Qiao et al. 2021, Pollux, eq. 4):
 /// (noise_scale + base_batch) / (noise_scale + batch). Images per second times it is goodput.
 double statistical_efficiency(std::int32_t base_batch, std::int32_t batch, double noise_scale);
+
+/// What learning depends on, that a plan goes over.
+struct LearningSetting {
+  std::string codec = "none";  // as --compression spells it
+  std::int32_t ranks = 1;
+  std::int32_t batch = 0;
+};
+
+/// A measured run that reached the accuracy.
+struct LearningRun {
+  LearningSetting setting;
+  double iterations = 0;  // to it
+};
+
+/// The run to tell a setting's updates from: one with its codec, else one without any, else what
+/// there is; of several that of the nearest batch, by ratio. There is a run.
+const LearningRun& nearest_run(const std::vector<LearningRun>& runs,
+                               const LearningSetting& setting);
+
+/// What a run at `measured` does not say of `setting`: "batch", which the noise scale bridges;
+/// "codec", which nothing does; "ranks", where `ranks_count` or each encodes by itself.
+std::vector<std::string> extrapolated(const LearningSetting& measured,
+                                      const LearningSetting& setting, bool ranks_count);
 
 }  // namespace lockstep::training

@@ -90,7 +90,8 @@ def main():
                             "--noise-scale", "on"), file)
         plans = {target: lockstep(options, "plan", "--learning", learning, "--target-accuracy",
                                   str(target), "--machine", options.machine, "--plan-ranks",
-                                  options.ranks, "--plan-batches", options.batches)
+                                  options.ranks, "--plan-batches", options.batches,
+                                  "--plan-algorithms", "ring", "--plan-codecs", "none")
                  for target in targets}
     for target in targets:
         for row in plans[target]["rows"]:

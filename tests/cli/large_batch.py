@@ -77,25 +77,95 @@ machine = FOLDER / "machine.json"
 machine.write_text(json.dumps(MACHINE))
 plan_of = ["plan", "--learning", out, "--machine", machine, "--plan-ranks", "1,2",
            "--plan-batches", "16,48", "--target-accuracy"]
-text = run(*plan_of, "60%", "--out", FOLDER / "plan.json")
-check("best: " in text, f"the best is told: {text}")
-plan = json.loads((FOLDER / "plan.json").read_text())
-check(plan["measured"]["iterations"] == 6, "60 % half way from 50 % to 70 %")
-check([row["seconds"] for row in plan["rows"]] == sorted(row["seconds"] for row in plan["rows"]),
-      "the fastest first")
-check(len(plan["rows"]) == 4, "a row for each batch and number of ranks")
-for row in plan["rows"]:
-    # Noise scale 48: 1 + 48/16 = 4 times the fewest updates at 16, twice at 48.
-    expected = 6 if row["batch"] == 16 else 3
-    check(abs(row["iterations"] - expected) < 1e-9, f"updates: {row}")
-    check(abs(row["seconds"] - expected * row["iteration_seconds"]) < 1e-9, f"seconds: {row}")
-    check(row["extrapolated"] == (row["batch"] != 16), f"extrapolated: {row}")
-    check(row["interval_seconds"][0] <= row["seconds"] <= row["interval_seconds"][1],
-          f"interval: {row}")
+
+
+def rows_of(*arguments):
+    """What a plan prints, and its rows by (ranks, batch, codec, algorithm)."""
+    said = run(*plan_of, "60%", "--out", FOLDER / "plan.json", *arguments)
+    plan = json.loads((FOLDER / "plan.json").read_text())
+    seconds = [row["seconds"] for row in plan["rows"]]
+    check(seconds == sorted(seconds), "the fastest first")
+    for row in plan["rows"]:
+        # Noise scale 48: 1 + 48/16 = 4 times the fewest updates at 16, twice at 48. What was
+        # measured with fp16 took half as long.
+        expected = 6 if row["batch"] == 16 else 3
+        if row["codec"] == "fp16" and len(plan["measured"]) > 1:
+            expected /= 2
+        check(abs(row["iterations"] - expected) < 1e-9, f"updates: {row}")
+        check(abs(row["seconds"] - expected * row["iteration_seconds"]) < 1e-9, f"seconds: {row}")
+        check(("batch" in row["extrapolated"]) == (row["batch"] != 16), f"another batch: {row}")
+        check(("iteration" in row["extrapolated"]) == bool(row["cautions"]), f"cautions: {row}")
+        if "interval_seconds" in row:
+            low, high = row["interval_seconds"]
+            check(low <= row["seconds"] <= high, f"interval: {row}")
+    rows = {(row["ranks"], row["batch"], row["codec"], row["algorithm"].split(",")[0]): row
+            for row in plan["rows"]}
+    check(len(rows) == len(plan["rows"]), "no row twice")
+    return said, plan, rows
+
+
+text, plan, rows = rows_of("--plan-algorithms", "ring,bcube", "--plan-codecs", "none,fp16,qsgd")
+check(plan["measured"] == [{"codec": "none", "ranks": 1, "batch": 16, "iterations": 6}],
+      "60 % half way from 50 % to 70 %")
+check(set(rows) == {(1, batch, "none", "none") for batch in (16, 48)} |
+      {(2, batch, codec, name) for batch in (16, 48) for codec in ("none", "fp16", "qsgd:4")
+       for name in ("ring", "bcube")}, f"rows: {set(rows)}")
+for (ranks, batch, codec, _), row in rows.items():
+    check(("codec" in row["extrapolated"]) == (codec != "none"), f"a codec never learnt with: {row}")
+for part in ("best: ", "with other ranks", "with another batch", "with another codec",
+             "most of it", "extrapolated, batch:", "extrapolated, codec:"):
+    check(part in text, f"{part} is told: {text}")
+
+# Twice the bytes, on links that are all there is to wait for, take longer than once.
+slow = FOLDER / "slow.json"
+run("topology", "generate", "star", "--hosts", 2, "--bandwidth", "10 Mbit/s", "--latency", "1 us",
+    "--out", slow)
+text, plan, rows = rows_of("--topology", slow, "--plan-algorithms", "ring", "--plan-codecs",
+                           "none,fp16", "--rows", 1)
+check(rows[2, 16, "fp16", "ring"]["seconds"] < rows[2, 16, "none", "ring"]["seconds"],
+      "half the bytes")
+check([i for i, row in enumerate(plan["rows"]) if "interval_seconds" in row] == [0] and
+      f"and {len(plan['rows']) - 1} slower rows" in text, f"one row is shown: {text}")
+
+# `auto` is the best of all in every ranks, batch and codec; by itself the codecs are the advised.
+_, _, every = rows_of("--rows", 0)
+_, _, best = rows_of("--plan-algorithms", "auto", "--rows", 0)
+codecs = {codec for _, _, codec, _ in every}
+check(codecs == {"none", "fp16", "bf16", "dgc:0.01", "qsgd:4", "one-bit", "powersgd:2"},
+      f"codecs that lose little: {codecs}")
+for key, row in best.items():
+    least = min(other["seconds"] for others, other in every.items() if others[:3] == key[:3])
+    check(row["seconds"] == least, f"the best algorithm: {row}")
+check({key[:3] for key in best} == {key[:3] for key in every} and
+      len(best) == len({key[:3] for key in best}), "one of each")
+
+# A run that had the codec says how it learns.
+half = json.loads(out.read_text())
+half["job"].update({"compression": "fp16", "ranks": 2, "accumulate": 1, "noise_scale": False})
+half["learning"]["noise_scale"] = []
+for point in half["learning"]["curve"]:
+    point["iterations"] //= 2
+(FOLDER / "half.json").write_text(json.dumps(half))
+text, plan, rows = rows_of("--learning", FOLDER / "half.json", "--plan-codecs", "none,fp16,bf16",
+                           "--plan-algorithms", "ring")
+for (ranks, batch, codec, _), row in rows.items():
+    check(("codec" in row["extrapolated"]) == (codec == "bf16"), f"bf16 was not learnt with: {row}")
+check("3 iterations at batch 16 with fp16" in text, f"both runs are told: {text}")
+
+for wrong, told in ((["--plan-codecs", "fp17"], "did you mean"),
+                    (["--plan-algorithms", "rig"], "--plan-algorithms"),
+                    (["--algorithm", "ring"], "--plan-algorithms"),
+                    (["--compression", "fp16"], "--plan-codecs"),
+                    (["--batch", "16"], "--plan-batches"),
+                    (["--network", "lenet5"], "expected a run of the network"),
+                    (["--optimizer", "adam", "--plan-codecs", "dgc"], "momentum")):
+    text = run(*plan_of, "60%", *wrong, status=2)
+    check(told in text, f"{wrong}: {text}")
 check("never reached the target accuracy" in run(*plan_of, "0.9", status=2), "out of reach")
-check("--noise-scale on --test-every" in run(
-    "plan", "--learning", FOLDER / "whole.json", "--machine", machine, "--target-accuracy", "0.5",
-    status=2), "a run that measured no noise")
+for unlearnt, told in (("whole.json", "--test-every"), ("half.json", "--noise-scale on")):
+    text = run("plan", "--learning", FOLDER / unlearnt, "--machine", machine, "--target-accuracy",
+               "0.5", status=2)
+    check(told in text, f"what {unlearnt} did not measure: {text}")
 
 text = run("train", *job, "--noise-scale", "on", status=2)
 check("--noise-scale" in text, f"one gradient says nothing about noise: {text}")

@@ -3,6 +3,8 @@
 
 #include <catch2/catch.hpp>
 #include <limits>
+#include <string>
+#include <vector>
 
 using namespace lockstep::training;
 
@@ -40,4 +42,22 @@ TEST_CASE("time to accuracy: updates and images trade as in McCandlish et al.", 
   CHECK(statistical_efficiency(100, 100, 300) == 1);
   CHECK(statistical_efficiency(100, 900, 300) ==
         Approx(4000.0 * 100 / (iterations_at(4000, 100, 900, 300) * 900)));
+}
+
+TEST_CASE("time to accuracy: a setting is told from the run that is most like it", "[training]") {
+  using Names = std::vector<std::string>;
+  const std::vector<LearningRun> runs{
+      {{"qsgd:4", 4, 64}, 1}, {{"none", 1, 64}, 2}, {{"none", 2, 1024}, 3}, {{"fp16", 4, 4096}, 4}};
+  CHECK(nearest_run(runs, {"none", 8, 128}).iterations == 2);
+  CHECK(nearest_run(runs, {"none", 8, 257}).iterations == 3);  // 256 is as far from 64 as from 1024
+  CHECK(nearest_run(runs, {"fp16", 4, 64}).iterations == 4);   // a codec counts before the batch
+  CHECK(nearest_run(runs, {"powersgd:2", 4, 64}).iterations == 2);
+  CHECK(nearest_run({runs.front()}, {"none", 1, 64}).iterations == 1);
+
+  CHECK(extrapolated({"none", 1, 64}, {"none", 4, 64}, false).empty());
+  CHECK(extrapolated({"none", 1, 64}, {"none", 4, 64}, true) == Names{"ranks"});
+  CHECK(extrapolated({"none", 1, 64}, {"none", 1, 128}, true) == Names{"batch"});
+  CHECK(extrapolated({"none", 2, 64}, {"fp16", 2, 128}, false) == Names{"batch", "codec"});
+  CHECK(extrapolated({"fp16", 2, 64}, {"fp16", 2, 64}, false).empty());
+  CHECK(extrapolated({"fp16", 2, 64}, {"fp16", 4, 64}, false) == Names{"ranks"});
 }
