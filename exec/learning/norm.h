@@ -11,7 +11,7 @@ namespace lockstep::exec {
 /// blocks' sums are added in order.
 inline constexpr std::size_t kNormBlock = 16384;
 
-/// Σ x² of at most a block, in an order of its own: floats in lanes, lanes and runs in double.
+/// Σ x² of at most a block, in the order of sum_in_lanes() (lanes.h).
 double squared_norm(std::span<const float> block);
 
 }  // namespace lockstep::exec

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "exec/learning/adam.h"
+#include "exec/learning/lanes.h"
 #include "exec/learning/norm.h"
 #include "models/base/random.h"
 
@@ -150,9 +151,14 @@ TEST_CASE("adam: three steps are the paper's", "[learning]") {
 TEST_CASE("norm: that of doubles, whatever the count", "[learning]") {
   for (const std::size_t count : {0, 1, 15, 16, 17, 1023, 1024, 1025, 5000}) {
     const std::vector<float> values = normals(count, count + 1);
+    std::vector<float> squares;
     double sum = 0;
-    for (const float value : values)
+    for (const float value : values) {
+      squares.push_back(value * value);
       sum += static_cast<double>(value) * static_cast<double>(value);
+    }
     CHECK(squared_norm(values) == Approx(sum).epsilon(1e-6));
+    // To the bit, whatever registers a compiler takes: replicas take steps of LARS by it.
+    CHECK(squared_norm(values) == sum_in_lanes(count, [&](std::size_t i) { return squares[i]; }));
   }
 }
