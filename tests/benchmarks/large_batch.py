@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Test accuracy on Fashion-MNIST at growing global batches, with and without each ingredient of
-large batches: scaling of the rate, warm-up, LARS.
+large batches: scaling of the rate, warm-up, LARS; and with LAMB at a rate of its own.
 
 Runs that the file of results holds already are not repeated, so that it can be stopped and gone on
 with. Usage: large_batch.py [--network N] [--epochs E] [--seeds 1,2,3] [--batches 64,256,1024,4096]
@@ -16,10 +16,11 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LARS = ["--optimizer", "lars", "--trust", "0.02"]
+LAMB = ["--optimizer", "lamb", "--learning-rate"]  # at the best rate of those tried
 
 
 def recipes(batch):
-    """The name and the flags of every run at a batch; the first is the whole recipe."""
+    """The name and the flags of every run at a batch; the first is the best."""
     scaled = ["--rate-scaling", "linear"]
     warm = ["--warm-up-epochs", "5"]
     if batch == 64:
@@ -30,6 +31,9 @@ def recipes(batch):
     if batch >= 4096:
         table = {"scaling, warm-up, LARS": scaled + warm + LARS,
                  "scaling, LARS": scaled + LARS} | table
+        return {"LAMB": LAMB + ["0.03", "--warm-up-epochs", "3"]} | table
+    if batch >= 1024:
+        return {"LAMB": LAMB + ["0.02", "--warm-up-epochs", "2"]} | table
     return table
 
 
@@ -39,8 +43,10 @@ def train(options, batch, flags, seed):
         out = pathlib.Path(folder) / "result.json"
         command = shlex.split(options.prefix) + [
             str(options.lockstep), "train", "--network", options.network, "--epochs",
-            str(options.epochs), "--batch", str(batch), "--learning-rate", str(options.rate),
-            "--rate-policy", "cosine", "--seed", str(seed), "--out", str(out)] + flags
+            str(options.epochs), "--batch", str(batch), "--rate-policy", "cosine", "--seed",
+            str(seed), "--out", str(out)] + flags
+        if "--learning-rate" not in flags:
+            command += ["--learning-rate", str(options.rate)]
         print(" ".join(command), flush=True)
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         return json.loads(out.read_text())["learning"]["test_accuracy"]
