@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "cli/codec_list.h"
+#include "cli/job_faults.h"
 #include "cli/prediction.h"
 #include "models/base/units.h"
 #include "models/schedule/facts.h"

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "cli/choose_codecs.h"
+#include "cli/job_faults.h"
 #include "cli/prediction.h"
 #include "models/base/errors.h"
 

@@ -33,6 +33,8 @@ struct ResolvedJob {
   Time start{};                         // if it is one of others
 
   std::vector<std::int32_t> batch_of_rank() const;
+  /// The same if ranks do not wait for each other, else nothing: see results::summarise().
+  std::vector<std::int32_t> independent_shares() const;
   std::vector<std::string> host_name_of_rank() const;
 };
 
@@ -44,12 +46,6 @@ void read_flags(const options::variables_map& values, training::Job& job);
 ResolvedJob resolve(const training::Job& job);
 ResolvedJob resolve(const training::Job& job, network::Network network,
                     topology::Topology topology);
-
-/// Why the job cannot have the codecs of its rules, with what can; "" if it can.
-std::string fault_of_exchange(const training::Job& job);
-
-/// There are 256 streams.
-std::int32_t most_buckets_in_flight(const training::Job& job);
 
 /// Machine files by kind; "" is the kind of hosts that name none.
 using Machines = std::map<std::string, cost::Machine>;

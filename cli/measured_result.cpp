@@ -118,7 +118,8 @@ results::Result result_of(const ResolvedJob& resolved, const std::vector<exec::P
   measured.iterations -= static_cast<std::int32_t>(warm_up);
   result.summary = results::summarise(
       iterations, bytes_sent,
-      training::mean_batch(measured, iterations_done + static_cast<std::int32_t>(warm_up)));
+      training::mean_batch(measured, iterations_done + static_cast<std::int32_t>(warm_up)),
+      resolved.independent_shares());
   double run_seconds = 0;
   for (const RankRecord& record : records)
     for (const results::IterationFigures& iteration : record.figures)

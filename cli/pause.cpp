@@ -17,7 +17,10 @@ Pause::Pause(exec::Session& session, const training::Job& job, const ResolvedJob
 
 std::span<const float> Pause::model(std::int32_t iterations) {
   if (!training::parameters_differ(resolved_.job, iterations)) return replica_.parameters();
-  const schedule::Schedule& averaging = resolved_.iteration.averaging->alone;
+  const training::Iteration& iteration = resolved_.iteration;
+  const schedule::Schedule& averaging =
+      iteration.service ? iteration.service->gather : iteration.averaging->alone;
+  session_.connect(exec::peers_of(averaging, session_.rank()));
   exec::Executor executor(session_, averaging, replica_, {});
   executor.run(1);
   bytes_sent_.resize(static_cast<std::size_t>(session_.ranks()));

@@ -180,10 +180,10 @@ MeasuredLearning read_learning(const std::vector<std::string>& paths, const std:
         result.learning->curve.empty())
       throw ConfigError(path, "expected what lockstep train --test-every N wrote");
     const training::Job& job = result.job;
-    if (!job.batch_growth.empty() || job.local_steps > 0)
+    if (!job.batch_growth.empty() || job.local_steps > 0 || job.staleness)
       throw ConfigError(path,
-                        "expected a synchronous run with one batch, without --batch-growth and "
-                        "--local-steps");
+                        "expected a synchronous run with one batch, without --batch-growth, "
+                        "--local-steps and --staleness");
     if (job.network != network)
       throw ConfigError(path, "expected a run of the network that is planned for, \"" + network +
                                   "\", is of \"" + job.network + "\"");

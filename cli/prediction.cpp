@@ -142,7 +142,8 @@ Prediction predict(const ResolvedJob& resolved, const Machines& machines, const 
   for (std::uint64_t& bytes : bytes_sent)
     bytes /= iterations;
   result.summary = results::summarise(run.iterations, bytes_sent,
-                                      training::mean_batch(resolved.job, wanted.iterations_done));
+                                      training::mean_batch(resolved.job, wanted.iterations_done),
+                                      resolved.independent_shares());
   result.batches = batch_figures(resolved.job, wanted.iterations_done);
   if (wanted.interval)
     result.summary.interval_90 =

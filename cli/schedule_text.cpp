@@ -39,8 +39,12 @@ std::string fragment_in_words(const Schedule& schedule, const Fragment& fragment
   for (const schedule::After& after : fragment.after)
     text += (&after == fragment.after.data() ? "; after " : ", ") +
             schedule.fragments[after.fragment].name +
-            (after.step == schedule::After::kWhole ? "" : " step " + std::to_string(after.step));
-  text += "\n";
+            (after.step == schedule::After::kWhole ? "" : " step " + std::to_string(after.step)) +
+            (after.iterations_back == 0
+                 ? ""
+                 : ", " + counted(static_cast<std::uint32_t>(after.iterations_back), "iteration") +
+                       " before");
+  text += fragment.own_pace ? "; at its own pace\n" : "\n";
   const std::vector<Step> steps = steps_of(fragment, rank);
   for (std::uint32_t index = 0; index < steps.size(); ++index) {
     if (shape.steps_per_round > 1 && index % shape.steps_per_round == 0)

@@ -135,7 +135,8 @@ void print_learning(const training::Job& job) {
       "%s, momentum %g, weight decay %g; ranks' gradients are summed, which gives that of "
       "the mean loss over the global batch\n",
       training::name_of(job.update.optimizer).c_str(), job.momentum, job.update.weight_decay);
-  if (job.local_steps > 0) std::printf("%s\n", training::describe_averaging(job).c_str());
+  if (job.local_steps > 0 || job.staleness)
+    std::printf("%s\n", training::describe_averaging(job).c_str());
 }
 
 /// Opens the images, and settles by them what the job leaves open, and the number of iterations.

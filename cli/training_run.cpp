@@ -196,6 +196,7 @@ void start(const TrainingOptions& options, const Envelope& envelope, const Resol
   if (!options.resume.empty())
     done = exec::load_checkpoint(options.resume, resolved.network, resolved.job,
                                  replica.parameters(), replica.optimizer_state());
+  if (resolved.job.staleness) std::ranges::copy(replica.parameters(), replica.averages().begin());
   if (const std::size_t floats = replica.own_memory(done).size(); done > 0 && floats > 0)
     replica.set_own_memory(done, exec::load_own_memory(options.resume, resolved.job, rank, floats));
   if (done != envelope.iterations_done)

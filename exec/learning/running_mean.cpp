@@ -16,4 +16,11 @@ void move_running_mean(std::span<float> running, std::span<const float> batch, f
   mean += weight * (Eigen::Map<const Eigen::ArrayXf>(batch.data(), size) - mean);
 }
 
+void add_to_running_mean(std::span<float> running, std::span<const float> part, float weight) {
+  LOCKSTEP_CHECK(running.size() == part.size(),
+                 std::to_string(running.size()) + " and " + std::to_string(part.size()));
+  for (std::size_t i = 0; i < running.size(); ++i)
+    running[i] += weight * part[i];
+}
+
 }  // namespace lockstep::exec

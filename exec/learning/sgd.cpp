@@ -45,6 +45,24 @@ void nesterov(std::span<float> parameters, std::span<float> velocity,
   }
 }
 
+void add_to_sgd(std::span<float> parameters, std::span<float> velocity,
+                std::span<const float> gradients, const SgdStep& step) {
+  check_sizes(parameters.size(), velocity.size(), gradients.size());
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    velocity[i] += gradients[i];
+    parameters[i] -= step.rate * gradients[i];
+  }
+}
+
+void add_to_nesterov(std::span<float> parameters, std::span<float> velocity,
+                     std::span<const float> gradients, const SgdStep& step) {
+  check_sizes(parameters.size(), velocity.size(), gradients.size());
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    velocity[i] += gradients[i];
+    parameters[i] -= step.rate * (1 + step.momentum) * gradients[i];
+  }
+}
+
 double lars_ratio(double parameter_norm, double gradient_norm, double trust, double weight_decay,
                   double epsilon) {
   if (parameter_norm == 0 || gradient_norm == 0) return 1;

@@ -28,6 +28,13 @@ void sgd(std::span<float> parameters, std::span<float> velocity, std::span<const
 void nesterov(std::span<float> parameters, std::span<float> velocity,
               std::span<const float> gradients, const SgdStep& step);
 
+/// Adds `gradients` to those of a step that has been taken: velocity and parameter become what they
+/// would be had it been taken with both, but for rounding. `ratio` and `weight_decay` are not used.
+void add_to_sgd(std::span<float> parameters, std::span<float> velocity,
+                std::span<const float> gradients, const SgdStep& step);
+void add_to_nesterov(std::span<float> parameters, std::span<float> velocity,
+                     std::span<const float> gradients, const SgdStep& step);
+
 /// LARS's ratio of a tensor (You et al. 2017, eq. 6): trust · |w| / (|g| + weight_decay · |w| +
 /// epsilon), of the norms of its parameters and gradients; 1 if either is 0.
 double lars_ratio(double parameter_norm, double gradient_norm, double trust, double weight_decay,

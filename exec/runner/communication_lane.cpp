@@ -32,7 +32,7 @@ void Executor::Run::drive() {
     for (int started = 0; ready && started < kStepsPerTurn && !over_;) {
       const bool retired = retire_finished();
       StartedStep next = std::exchange(mine.handed, {});
-      if (!next && !boundary_) next = progress_.next(Lane::Communication);
+      if (!next) next = progress_.next(Lane::Communication);
       if (next) begin(next, lock);
       started += next ? 1 : 0;
       ready = next || retired;
@@ -76,7 +76,7 @@ void Executor::Run::begin(const StartedStep& started, Lock& lock) {
   const std::int64_t now = clock_.now_ns();
   outstanding_[slot] = {started, now, true};
   const Step step = *started.step;
-  const Tag tag{started.fragment, started.index, iteration_};
+  const Tag tag{started.fragment, started.index, started.iteration - options_.first_iteration};
   lock.unlock();
   transfer(step, tag, slot, now);
   lock.lock();
@@ -95,6 +95,8 @@ void Executor::Run::transfer(const Step& step, Tag tag, std::uint32_t slot, std:
           channel, arrival, [this, slot](std::int64_t started_ns) { finished(slot, started_ns); });
     }
     case Verb::Compute:
+      worker_.serve(step, tag.iteration);
+      return finished(slot, kNotAReceive);
     case Verb::Combine:
     case Verb::Encode:
     case Verb::Decode:

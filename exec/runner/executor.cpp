@@ -10,6 +10,10 @@ void Worker::code(const schedule::Step& step, std::int32_t) {
   LOCKSTEP_CHECK(false, "code " + std::to_string(step.target) + " for a worker that has no codecs");
 }
 
+void Worker::serve(const schedule::Step& step, std::int32_t) {
+  LOCKSTEP_CHECK(false, "work " + std::to_string(step.target) + " for a worker that serves nobody");
+}
+
 Executor::Executor(Session& session, const schedule::Schedule& schedule, Worker& worker,
                    const ExecutorOptions& options)
     : run_(std::make_unique<Run>(session, schedule, worker, options)) {}

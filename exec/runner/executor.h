@@ -26,6 +26,9 @@ class Worker {
   virtual void compute(std::int32_t work, std::int32_t iteration) = 0;
   /// Carries out an Encode or Decode step, on the thread of its lane; code by code one at a time.
   virtual void code(const schedule::Step& step, std::int32_t iteration);
+  /// Carries out a computation on a buffer that commutes, on the communication thread: one at a
+  /// time, for whichever rank is next; in iteration `iteration` of its fragment.
+  virtual void serve(const schedule::Step& step, std::int32_t iteration);
   /// The memory of a buffer, at least as large as the schedule declares, aligned to its elements;
   /// the same for the whole run.
   virtual std::span<std::byte> buffer(std::uint32_t buffer) = 0;
@@ -47,7 +50,8 @@ struct ExecutorOptions {
 /// outlive the executor. After an exception it is of no further use.
 class Executor {
  public:
-  /// Called on the compute thread between two iterations, while no step runs anywhere.
+  /// Called on the compute thread between two iterations, while none of the rank's steps runs but
+  /// those of fragments of their own pace.
   using AfterIteration =
       std::function<void(std::int32_t iteration, const results::IterationFigures& figures)>;
 
@@ -61,6 +65,8 @@ class Executor {
   /// Runs `iterations` more. Throws PeerError, whose phase is "iteration 17, bucket 3", when a peer
   /// is lost; what the worker throws, after the others have been told. Without `after` one
   /// iteration follows another wherever its last step ends, without waking the compute thread.
+  /// Fragments of their own pace go on while `after` is called, and go through as many iterations:
+  /// the last call of `after` comes when those are over.
   void run(std::int32_t iterations, const AfterIteration& after = nullptr);
 
   /// Of every iteration so far, on rank 0's clock.

@@ -87,6 +87,7 @@ void Executor::Run::run(std::int32_t iterations, const AfterIteration& after) {
     over_ = failed_;
     call_after_ = after != nullptr;
     iterations_left_ = iterations;
+    progress_.run_until(options_.first_iteration + iteration_ + iterations);
     state(Lane::Communication).idle = true;
     if (!over_) begin_iteration();
   }
@@ -138,14 +139,15 @@ std::string Executor::Run::position() const {
 }
 
 void Executor::Run::begin_iteration() {
-  boundary_ = false;
+  boundary_ = ended_ = false;
   if (!std::exchange(fresh_, false)) progress_.restart();
   iteration_start_ns_ = clock_.now_ns();
   if (!progress_.done()) return offer();
   // An iteration without steps ends where it begins; the compute thread goes on from there, lest
   // iterations nest.
   end_iteration();
-  rest();
+  boundary_ = true;
+  wake(state(Lane::Compute));
 }
 
 void Executor::Run::end_iteration() {
@@ -158,22 +160,27 @@ void Executor::Run::end_iteration() {
   }
   ++iteration_;
   --iterations_left_;
+  ended_ = true;
 }
 
-/// Leaves what comes next to the compute thread.
-void Executor::Run::rest() {
-  boundary_ = true;
-  wake(state(Lane::Compute));
+/// Once an iteration has ended: begins the next, or leaves that to the compute thread. Behind the
+/// last one what goes at its own pace has to end.
+void Executor::Run::go_on() {
+  if (iterations_left_ > 0 && !call_after_) return begin_iteration();
+  if (iterations_left_ > 0 || progress_.finished()) {
+    boundary_ = true;
+    wake(state(Lane::Compute));
+  }
+  offer();
 }
 
 void Executor::Run::complete(const StartedStep& started) {
   progress_.complete(started);
-  if (!progress_.done()) return offer();
-  end_iteration();
-  if (iterations_left_ > 0 && !call_after_)
-    begin_iteration();
+  if (!ended_ && progress_.done()) end_iteration();
+  if (ended_ && !boundary_)
+    go_on();
   else
-    rest();
+    offer();
 }
 
 void Executor::Run::offer() {
@@ -210,7 +217,8 @@ void Executor::Run::record(Lane lane, const StartedStep& started, std::int64_t s
       extent.last_ns = std::max(extent.last_ns, end_ns);
     }
   }
-  if (iteration_ < options_.trace_first || iteration_ >= options_.trace_end) return;
+  const std::int32_t iteration = started.iteration - options_.first_iteration;
+  if (iteration < options_.trace_first || iteration >= options_.trace_end) return;
   const Step& step = *started.step;
   const bool message = step.verb == Verb::Send || step.verb == Verb::Recv;
   const bool moves = message || step.verb == Verb::Combine || is_coding(step);
@@ -219,7 +227,7 @@ void Executor::Run::record(Lane lane, const StartedStep& started, std::int64_t s
        .lane = lane,
        .fragment = started.fragment,
        .step = started.index,
-       .iteration = iteration_,
+       .iteration = iteration,
        .start = start,
        .end = end,
        .bytes = moves ? schedule_.bytes(step.verb == Verb::Recv ? step.into : step.from) : 0,

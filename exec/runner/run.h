@@ -63,7 +63,7 @@ class Executor::Run {
   // Any thread, with the mutex held.
   void begin_iteration();
   void end_iteration();
-  void rest();
+  void go_on();
   void complete(const schedule::StartedStep& started);
   void offer();
   void wake(LaneState& lane);
@@ -104,7 +104,8 @@ class Executor::Run {
   schedule::Progress progress_;
   LaneState lanes_[schedule::kLanes];
   bool fresh_ = true;      // progress_ is at its start
-  bool boundary_ = false;  // between two iterations: the compute thread's turn
+  bool ended_ = false;     // the iteration, and the next has not begun
+  bool boundary_ = false;  // then: the compute thread's turn
   bool call_after_ = false;
   bool communication_woken_ = false;  // since a lane's thread last cleared it
   bool over_ = false;                 // the run has ended, well or badly

@@ -144,6 +144,9 @@ void expect_batches(const SafetensorsReader& reader, const training::Job& job,
 void expect_averaging(const SafetensorsReader& reader, const training::Job& job,
                       std::int32_t iterations) {
   training::Job was = job;
+  was.staleness = std::nullopt;
+  if (reader.metadata().contains("staleness"))
+    was.staleness = static_cast<std::int32_t>(number_of(reader, "staleness"));
   const auto found = reader.metadata().find("local_steps");
   was.local_steps = 0;
   if (found != reader.metadata().end()) {
@@ -152,7 +155,7 @@ void expect_averaging(const SafetensorsReader& reader, const training::Job& job,
   }
   const bool was_local = training::is_local(was, iterations - 1);
   const bool is_local = training::is_local(job, iterations - 1);
-  if (was_local == is_local &&
+  if (was.staleness == job.staleness && was_local == is_local &&
       (!is_local || (was.local_steps == job.local_steps && was.local_from == job.local_from)))
     return;
   throw ConfigError(reader.path(), "was trained " + describe_averaging(was) +
@@ -195,6 +198,7 @@ void save_checkpoint(const std::string& path, const Network& network, const trai
     metadata["local_steps"] = std::to_string(job.local_steps);
     metadata["local_from"] = std::to_string(job.local_from);
   }
+  if (job.staleness) metadata["staleness"] = std::to_string(*job.staleness);
   metadata["ranks"] = std::to_string(job.ranks);
   metadata["iterations"] = std::to_string(iterations);
   if (!job.batch_growth.empty()) metadata["batches"] = batches_of(job, iterations);

@@ -19,6 +19,10 @@ ExchangedMemory memory_of_model(const training::Job& job, ExchangedMemory exchan
   return exchanged;
 }
 
+bool has_averages(const training::Job& job) {
+  return job.local_steps > 0 || job.staleness;
+}
+
 }  // namespace
 
 Learner::Learner(const training::Job& job, const network::Network& network, Rank rank,
@@ -34,13 +38,15 @@ Learner::Learner(const training::Job& job, const network::Network& network, Rank
                  : exchanged.gradients.empty()
                      ? std::span(own_gradients_.data(), network.flat_count)
                      : exchanged.gradients.first(network.flat_count)),
-      own_averages_(job.local_steps > 0 && exchanged.averages.empty() ? network.flat_count : 0),
-      averages_(job.local_steps == 0         ? std::span<float>{}
+      own_averages_(has_averages(job) && exchanged.averages.empty() ? network.flat_count : 0),
+      averages_(!has_averages(job)           ? std::span<float>{}
                 : exchanged.averages.empty() ? std::span(own_averages_.data(), network.flat_count)
                                              : exchanged.averages),
-      optimizer_(job, network, iterations_done + job.iterations) {
+      optimizer_(job, network, iterations_done + job.iterations),
+      parts_before_(std::int64_t{iterations_done} * job.ranks) {
   loss_sums_.reserve(static_cast<std::size_t>(job.iterations));
   model_.initialise(job.seed);
+  if (job.staleness) std::ranges::copy(parameters(), averages_.begin());
 }
 
 std::int32_t Learner::images_of(Rank rank, std::int32_t micro_batch) const {
@@ -109,7 +115,14 @@ void Learner::compute(const Work& row) {
     }
     case WorkKind::Adopt:
       return for_elements(row, [&](std::size_t i) { parameters()[i] = averages_[i]; });
+    case WorkKind::Apply:
+    case WorkKind::HandOut:
+      LOCKSTEP_CHECK(false, "what is served is not for the compute lane");
   }
+}
+
+void Learner::apply(std::uint64_t first, std::span<const float> gradients) {
+  optimizer_.apply(first, parts_before_ + parts_[first]++, averages_, gradients);
 }
 
 /// Calls function(i) for the row's elements, shared by the team.

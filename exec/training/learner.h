@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <vector>
 
@@ -37,7 +38,11 @@ class Learner {
   /// Of the batch. Of a micro-batch, where there are several.
   std::span<float> gradients() { return gradients_; }
   std::span<float> micro_gradients() { return model_.gradients(); }
-  /// Of parameters, with local steps; elsewhere empty.
+  /// Applies a rank's gradients to elements of averages() from `first` on. Not on the compute lane;
+  /// one call at a time.
+  void apply(std::uint64_t first, std::span<const float> gradients);
+  /// Of parameters, with local steps; with staleness those that this rank serves, which begin as
+  /// its own; elsewhere empty.
   std::span<float> averages() { return averages_; }
   std::span<float> sums() { return model_.sum_buffer(); }
   /// What the optimizer keeps: the flat buffers of state_names(), one behind the other.
@@ -67,6 +72,8 @@ class Learner {
   FloatBuffer own_averages_;
   std::span<float> averages_;
   Optimizer optimizer_;
+  std::int64_t parts_before_;                    // gradients that were applied before this training
+  std::map<std::uint64_t, std::int64_t> parts_;  // since then, by first element of a shard
   std::int32_t iteration_ = 0;
   std::vector<double> loss_sums_;
   std::vector<double> part_squares_;

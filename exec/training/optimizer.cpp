@@ -184,10 +184,7 @@ void Optimizer::step(const Run& run, const Flat& flat, std::int32_t iteration) c
   if (!run.learnt)
     return move_running_mean(data.parameters, data.gradients,
                              static_cast<float>(network::kBatchNormMomentum));
-  const SgdStep sgd_step{.rate = rate(iteration),
-                         .momentum = static_cast<float>(job_.momentum),
-                         .weight_decay = decay_of(run),
-                         .ratio = run.ratio};
+  const SgdStep sgd_step = this->sgd_step(run, iteration);
   switch (job_.update.optimizer) {
     case Rule::Sgd:
     case Rule::Lars:
@@ -201,6 +198,37 @@ void Optimizer::step(const Run& run, const Flat& flat, std::int32_t iteration) c
         move_moments(data.first, data.second, data.gradients, step);
       return follow(data.parameters, data.first, data.second, step, run.ratio);
     }
+  }
+}
+
+SgdStep Optimizer::sgd_step(const Run& run, std::int32_t iteration) const {
+  return {.rate = rate(iteration),
+          .momentum = static_cast<float>(job_.momentum),
+          .weight_decay = decay_of(run),
+          .ratio = run.ratio};
+}
+
+void Optimizer::apply(std::uint64_t first, std::int64_t parts, std::span<float> parameters,
+                      std::span<const float> gradients) {
+  const bool adds = parts % job_.ranks != 0;
+  const auto iteration = static_cast<std::int32_t>(parts / job_.ranks);
+  const bool looks_ahead = job_.update.optimizer == Rule::Nesterov;
+  LOCKSTEP_CHECK(looks_ahead || job_.update.optimizer == Rule::Sgd,
+                 "gradients are applied in parts, which are no parts of the step");
+  for (const Run& run : runs_in(first, first + gradients.size())) {
+    const std::span<float> values = parameters.subspan(run.first, run.size());
+    const std::span<const float> part = gradients.subspan(run.first - first, run.size());
+    constexpr auto kWeight = static_cast<float>(network::kBatchNormMomentum);
+    if (!run.learnt) {
+      adds ? add_to_running_mean(values, part, kWeight) : move_running_mean(values, part, kWeight);
+      continue;
+    }
+    const std::span<float> velocity = state().subspan(run.first, run.size());
+    const SgdStep step = sgd_step(run, iteration);
+    if (adds)
+      (looks_ahead ? add_to_nesterov : add_to_sgd)(values, velocity, part, step);
+    else
+      (looks_ahead ? nesterov : sgd)(values, velocity, part, step);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "exec/kernels/team.h"
+#include "exec/learning/sgd.h"
 #include "models/network/network.h"
 #include "models/training/job.h"
 
@@ -27,6 +28,13 @@ class Optimizer {
   /// Carries out update `iteration` on elements [first, first + count) of the flat buffers.
   void update(std::uint64_t first, std::uint64_t count, std::int32_t iteration,
               std::span<float> parameters, std::span<const float> gradients, Team& team);
+
+  /// Applies one rank's part of the gradient to elements [first, first + gradients.size()) of the
+  /// flat `parameters`, on the calling thread. So many parts were applied to them before (`parts`):
+  /// the first of each job.ranks takes the step of update ⌊parts ÷ ranks⌋, the others add to it.
+  /// For SGD, with momentum or Nesterov's, whose steps are linear in the gradient.
+  void apply(std::uint64_t first, std::int64_t parts, std::span<float> parameters,
+             std::span<const float> gradients);
 
   /// Σ x² over those of [first, first + count) that are learnt; the same for any number of threads.
   double squared_norm(std::uint64_t first, std::uint64_t count, std::span<const float> values,
@@ -49,6 +57,7 @@ class Optimizer {
   std::vector<Run> runs_in(std::uint64_t first, std::uint64_t last) const;
   void find_ratios(std::vector<Run>& runs, const Flat& flat, std::int32_t iteration, Team& team);
   void step(const Run& run, const Flat& flat, std::int32_t iteration) const;
+  SgdStep sgd_step(const Run& run, std::int32_t iteration) const;
   float decay_of(const Run& run) const;
   float rate(std::int32_t iteration) const;
 

@@ -27,7 +27,7 @@ std::size_t scratch_floats(const training::Iteration& iteration) {
 }
 
 std::size_t average_floats(const training::Iteration& iteration) {
-  return iteration.averaging
+  return iteration.averaging || iteration.service
              ? static_cast<std::size_t>(iteration.schedule.buffers[training::kAverages].count)
              : 0;
 }
@@ -120,6 +120,14 @@ void Replica::compute(std::int32_t work, std::int32_t iteration) {
   learner_.compute(row);
 }
 
+void Replica::serve(const schedule::Step& step, std::int32_t) {
+  const std::span<float> from = floats_of(step.from);
+  if (iteration_.works[static_cast<std::size_t>(step.target)].kind == WorkKind::Apply)
+    learner_.apply(step.into.first, from);
+  else
+    std::ranges::copy(from, floats_of(step.into).begin());
+}
+
 void Replica::code(const schedule::Step& step, std::int32_t iteration) {
   iteration += iterations_done_;
   if (step.verb == schedule::Verb::Encode)
@@ -134,6 +142,11 @@ void Replica::code(const schedule::Step& step, std::int32_t iteration) {
 std::span<std::byte> Replica::memory_of(const schedule::Slice& slice) {
   const std::uint64_t size = bytes_of(iteration_.schedule.buffers[slice.buffer].type);
   return buffer(slice.buffer).subspan(slice.first * size, slice.count * size);
+}
+
+std::span<float> Replica::floats_of(const schedule::Slice& slice) {
+  const std::span<std::byte> bytes = memory_of(slice);
+  return {reinterpret_cast<float*>(bytes.data()), slice.count};
 }
 
 std::span<std::byte> Replica::buffer(std::uint32_t number) {
@@ -163,6 +176,7 @@ std::vector<std::span<float>> Replica::own_parts(std::int32_t iterations) {
   if (!training::ranks_differ(job_, iterations)) return parts;
   parts.push_back(parameters());
   parts.push_back(optimizer_state());
+  if (job_.staleness) parts.push_back(averages());
   return parts;
 }
 

@@ -36,6 +36,7 @@ class Replica final : public Worker {
                                       const training::Iteration& iteration);
 
   void compute(std::int32_t work, std::int32_t iteration) override;
+  void serve(const schedule::Step& step, std::int32_t iteration) override;
   void code(const schedule::Step& step, std::int32_t iteration) override;
   std::span<std::byte> buffer(std::uint32_t number) override;
 
@@ -80,6 +81,7 @@ class Replica final : public Worker {
   void fill(std::int64_t part);
   std::vector<std::span<float>> own_parts(std::int32_t iterations);
   std::span<std::byte> memory_of(const schedule::Slice& slice);
+  std::span<float> floats_of(const schedule::Slice& slice);
 
   training::Job job_;
   const training::Iteration& iteration_;

@@ -66,13 +66,14 @@ CostModel::CostModel(const Network& network, network::WorkTable works,
     std::vector<Row>& rows = rows_.emplace_back();
     for (const Work& work : works_) {
       const RowName name = row_name(work, network);
-      const std::optional<ThreadedCost> measured = cost_with_threads(*machine, name, threads);
+      const std::int32_t of_row = threads_of(work);
+      const std::optional<ThreadedCost> measured = cost_with_threads(*machine, name, of_row);
       Row& row = rows.emplace_back();
       row.name = name.signature + (name.direction.empty() ? "" : ", ") + name.direction;
       row.measured = measured.has_value();
-      row.cost = measured ? measured->cost : roofline(work, network, *machine, threads);
+      row.cost = measured ? measured->cost : roofline(work, network, *machine, of_row);
       if (measured && !measured->is_inside())
-        row.threads_outside = "with " + std::to_string(threads) + " threads, measured with " +
+        row.threads_outside = "with " + std::to_string(of_row) + " threads, measured with " +
                               std::to_string(measured->fewest) + " to " +
                               std::to_string(measured->most);
     }
@@ -103,7 +104,7 @@ Demand CostModel::compute(Rank rank, std::int32_t work) const {
   const bool is_input = works_[row].kind == WorkKind::Input;
   const double decoders = is_input ? works_[row].decoders : 1;
   return {.seconds = cost.seconds_of(count) / speed_[index] / decoders,
-          .cores = is_input ? decoders : static_cast<double>(threads_),
+          .cores = is_input ? decoders : static_cast<double>(threads_of(works_[row])),
           .memory_bytes = cost.memory_bytes_per_unit * count};
 }
 
@@ -184,8 +185,8 @@ void CostModel::add_copy(Rank rank, const compression::Group& group, Demand& dem
   if (group.tensors.size() < 2) return;
   const double bytes = 3 * sizeof(float) * static_cast<double>(group.elements());
   demand.memory_bytes += bytes;
-  demand.seconds += bytes / machine(rank).core_memory_bytes_per_second /
-                    speed_[static_cast<std::size_t>(rank)];
+  demand.seconds +=
+      bytes / machine(rank).core_memory_bytes_per_second / speed_[static_cast<std::size_t>(rank)];
 }
 
 /// Of a codec that was measured with another parameter only, what was measured there.

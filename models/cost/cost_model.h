@@ -102,6 +102,10 @@ class CostModel {
     bool measured = false;
     std::string threads_outside;  // for people; empty inside
   };
+  /// That work on a row.
+  std::int32_t threads_of(const network::Work& work) const {
+    return network::is_served(work.kind) ? 1 : threads_;
+  }
   double units(Rank rank, std::size_t work) const;
   double walked(double since) const;
   Demand codec_row(Rank rank, const compression::Group& group, const char* direction,

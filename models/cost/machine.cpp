@@ -122,8 +122,10 @@ RowName row_name(const network::Work& work, const network::Network& network) {
       return {"norm of gradients", ""};
     case network::WorkKind::Weigh:  // these are copies, too
     case network::WorkKind::Adopt:
+    case network::WorkKind::HandOut:
       return {"copy gradients", ""};
     case network::WorkKind::Update:
+    case network::WorkKind::Apply:
       return {update_name(work.optimizer), ""};
   }
   return {};

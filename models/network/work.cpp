@@ -36,6 +36,8 @@ double activation_bytes(const Work& work, const Network& network) {
     case WorkKind::Update:
     case WorkKind::Weigh:
     case WorkKind::Adopt:
+    case WorkKind::Apply:
+    case WorkKind::HandOut:
       break;
   }
   return 0;
@@ -64,7 +66,7 @@ Quantities update_quantities(Optimizer optimizer) {
 bool is_per_parameter(WorkKind kind) {
   return kind == WorkKind::Accumulate || kind == WorkKind::PartNorm ||
          kind == WorkKind::WholeNorm || kind == WorkKind::Update || kind == WorkKind::Weigh ||
-         kind == WorkKind::Adopt;
+         kind == WorkKind::Adopt || is_served(kind);
 }
 
 std::int64_t units(const Work& work, std::int32_t share) {
@@ -94,9 +96,11 @@ Quantities quantities(const Work& work, const Network& network) {
     case WorkKind::WholeNorm:
       return {2, 4, 0};
     case WorkKind::Update:
+    case WorkKind::Apply:
       return update_quantities(work.optimizer);
     case WorkKind::Weigh:
     case WorkKind::Adopt:
+    case WorkKind::HandOut:
       return {1, 8, 0};
     case WorkKind::Sums:
     case WorkKind::GradientSums:

@@ -24,6 +24,8 @@ enum class WorkKind : std::uint8_t {
   Update,        // optimizer step on `count` elements from `first` of the flat buffers
   Weigh,         // parameters times the rank's share of the batch: its part of the average
   Adopt,         // the average becomes the parameters
+  Apply,         // optimizer step on a rank's shard by the gradients of one rank, on one thread
+  HandOut,       // copy of a shard's parameters, on one thread
 };
 
 /// What an Input row has to do for an image.
@@ -52,15 +54,20 @@ struct Work {
   std::int32_t stage = -1;               // Sums … Backward: index into Network::stages
   std::int32_t micro_batch = 0;          // Input … PartNorm: of the rank's share of the batch
   std::int32_t micro_batches = 1;        // … that many. Input loads the one after `micro_batch`
-  std::uint64_t first = 0;               // Accumulate … Adopt: first element
-  std::uint64_t count = 0;               // Accumulate … Adopt: number of elements
-  Optimizer optimizer = Optimizer::Sgd;  // Update
+  std::uint64_t first = 0;               // Accumulate … HandOut: first element
+  std::uint64_t count = 0;               // Accumulate … HandOut: number of elements
+  Optimizer optimizer = Optimizer::Sgd;  // Update, Apply
 
   friend bool operator==(const Work&, const Work&) = default;
 };
 
 /// Whether what a row costs depends on elements of the flat buffers (`count`), not on images.
 bool is_per_parameter(WorkKind kind);
+
+/// Whether the communication thread does it, as a server of parameters.
+inline bool is_served(WorkKind kind) {
+  return kind == WorkKind::Apply || kind == WorkKind::HandOut;
+}
 
 /// The units of a row: elements, or the images of its micro-batch of a rank's `share` of the batch.
 std::int64_t units(const Work& work, std::int32_t share);

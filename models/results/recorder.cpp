@@ -62,7 +62,10 @@ Intervals subtract(const Intervals& a, const Intervals& b) {
 }
 
 IterationFigures IterationRecorder::finish(Time start, Time end) {
-  const Intervals exposed = subtract(communicated_, computed_);
+  // What a rank does at its own pace may have begun in an earlier iteration.
+  Intervals iteration;
+  iteration.add(start, end);
+  const Intervals exposed = intersect(subtract(communicated_, computed_), iteration);
   const IterationFigures figures{start, end, computed_.total(), exposed.total(),
                                  subtract(exposed, moved_).total()};
   computed_.clear();

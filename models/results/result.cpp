@@ -25,8 +25,27 @@ Distribution distribution(const std::vector<double>& samples) {
 
 }  // namespace
 
+namespace {
+
+/// Of ranks that each go at a rate of their own: `share` images an iteration.
+double sum_of_rates(std::span<const std::vector<IterationFigures>> iterations,
+                    std::span<const std::int32_t> shares) {
+  double rate = 0;
+  for (std::size_t rank = 0; rank < shares.size(); ++rank) {
+    Time taken;
+    for (const IterationFigures& iteration : iterations[rank])
+      taken += iteration.duration();
+    const double images = static_cast<double>(iterations[rank].size()) * shares[rank];
+    if (taken > Time{}) rate += images / taken.seconds();
+  }
+  return rate;
+}
+
+}  // namespace
+
 Summary summarise(std::span<const std::vector<IterationFigures>> iterations,
-                  std::span<const std::uint64_t> bytes_sent, double batch) {
+                  std::span<const std::uint64_t> bytes_sent, double batch,
+                  std::span<const std::int32_t> shares) {
   Summary summary;
   if (!bytes_sent.empty())
     summary.bytes_sent_per_rank = *std::max_element(bytes_sent.begin(), bytes_sent.end());
@@ -54,7 +73,8 @@ Summary summarise(std::span<const std::vector<IterationFigures>> iterations,
   summary.exposed_communication_seconds /= samples;
   summary.wait_seconds /= samples;
   if (summary.iteration_seconds.mean > 0)
-    summary.images_per_second = batch / summary.iteration_seconds.mean;
+    summary.images_per_second =
+        shares.empty() ? batch / summary.iteration_seconds.mean : sum_of_rates(iterations, shares);
   return summary;
 }
 

@@ -29,8 +29,10 @@ struct Distribution {
 };
 
 struct Summary {
-  Distribution iteration_seconds;            // over measured iterations, mean over ranks
-  double images_per_second = 0;              // global batch ÷ mean iteration
+  Distribution iteration_seconds;  // over measured iterations, mean over ranks
+  /// Global batch ÷ mean iteration. Where ranks do not wait for each other (staleness): the sum
+  /// over ranks of their share ÷ their mean iteration.
+  double images_per_second = 0;
   std::optional<double> scaling_efficiency;  // against --baseline
   double compute_seconds = 0;                // per iteration, mean over ranks: compute lane busy
   double exposed_communication_seconds = 0;  // compute lane idle while communication is outstanding
@@ -144,9 +146,10 @@ struct Result {
 
 /// The summary over measured iterations: iterations[r] are rank r's, warm-up already left out.
 /// `bytes_sent[r]`: payload bytes rank r sends in one iteration. `batch`: images, the mean over the
-/// iterations.
+/// iterations. `shares`: each rank's images of an iteration, if ranks do not wait for each other.
 Summary summarise(std::span<const std::vector<IterationFigures>> iterations,
-                  std::span<const std::uint64_t> bytes_sent, double batch);
+                  std::span<const std::uint64_t> bytes_sent, double batch,
+                  std::span<const std::int32_t> shares = {});
 
 /// One rank's line of a result: means over its iterations.
 RankFigures rank_figures(Rank rank, const std::string& host, std::int32_t batch,

@@ -14,13 +14,16 @@ namespace lockstep::schedule {
 /// Takes the steps of one rank, numbered by the caller, one after the other, and keeps per element
 /// the last that wrote it and those that read it since. A reader must come after that writer, a
 /// writer after the readers and the writer; whatever was before those is then before it too.
+/// Buffers that commute are left out.
 class Accesses {
  public:
   /// `codes`, those of the schedule, must outlive it.
   explicit Accesses(const std::vector<Buffer>& buffers, std::span<const Code> codes = {})
       : codes_(codes) {
-    for (const Buffer& buffer : buffers)
+    for (const Buffer& buffer : buffers) {
       buffers_.emplace_back(buffer.count, History{});
+      commutes_.push_back(buffer.commutes);
+    }
   }
 
   /// Calls conflict(earlier, buffer, first, end) for the earlier steps that `step` must come after,
@@ -63,7 +66,7 @@ class Accesses {
 
   template <typename Conflict>
   void read(std::uint32_t number, const Slice& slice, Conflict conflict) {
-    if (slice.count == 0) return;
+    if (slice.count == 0 || commutes_[slice.buffer]) return;
     buffers_[slice.buffer].change(
         slice.first, slice.end(),
         [&](std::uint64_t first, std::uint64_t end, const History& history) {
@@ -75,7 +78,7 @@ class Accesses {
 
   template <typename Conflict>
   void write(std::uint32_t number, const Slice& slice, Conflict conflict) {
-    if (slice.count == 0) return;
+    if (slice.count == 0 || commutes_[slice.buffer]) return;
     IntervalMap<History>& buffer = buffers_[slice.buffer];
     buffer.visit(slice.first, slice.end(),
                  [&](std::uint64_t first, std::uint64_t end, const History& history) {
@@ -88,6 +91,7 @@ class Accesses {
 
   std::span<const Code> codes_;
   std::vector<IntervalMap<History>> buffers_;
+  std::vector<bool> commutes_;  // each buffer: no order is needed there
   std::vector<Read> reads_;
 };
 

@@ -22,6 +22,8 @@ Contributions::Contributions(std::int32_t ranks)
   for (Rank rank = 0; rank < ranks; ++rank)
     work_[static_cast<std::size_t>(rank) / 64] |= std::uint64_t{1} << (rank % 64);
   all_ = intern(work_);
+  std::fill(work_.begin(), work_.end(), 0);
+  none_ = intern(work_);
 }
 
 SetId Contributions::intern(const std::vector<std::uint64_t>& words) {

@@ -32,12 +32,15 @@ class Contributions {
   static constexpr SetId unwritten() { return 0; }
   static constexpr SetId foreign() { return 1; }
   SetId own(Rank rank) const { return first_own_ + static_cast<SetId>(rank); }
+  SetId none() const { return none_; }
 
   /// All ranks once, and no flaw.
   SetId all() const { return all_; }
 
   bool is_empty(SetId set) const;  // of ranks
   bool overlap(SetId a, SetId b) const;
+  bool is_one(SetId set) const { return first_own_ <= set && set < all_; }
+  bool contains(SetId set, SetId one) const { return overlap(set, one); }
   std::uint64_t flaws(SetId set) const { return words_[set * stride_ + stride_ - 1]; }
   bool is_complete(SetId set) const { return set == all_; }
   /// All ranks, by adding or by taking the maximum.
@@ -59,6 +62,7 @@ class Contributions {
   std::size_t stride_;  // words per set: a bit per rank, then a word of flaws
   SetId first_own_;
   SetId all_;
+  SetId none_;
   std::vector<std::uint64_t> words_;
   std::unordered_multimap<std::uint64_t, SetId> by_hash_;
   std::unordered_map<std::uint64_t, SetId> sums_;  // of sets without an overlap, by both numbers

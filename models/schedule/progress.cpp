@@ -9,42 +9,88 @@
 
 namespace lockstep::schedule {
 
+namespace {
+
+constexpr std::uint32_t kForever = UINT32_MAX;  // more than there is to be met
+
+}  // namespace
+
 Progress::Progress(const Schedule& schedule, Rank rank, std::int32_t iteration)
-    : schedule_(schedule), rank_(rank), iteration_(iteration), windows_(schedule.fragments.size()) {
-  for (std::uint32_t f = 0; f < schedule.fragments.size(); ++f)
+    : schedule_(schedule),
+      rank_(rank),
+      iteration_(iteration),
+      first_iteration_(iteration),
+      end_(iteration),
+      windows_(schedule.fragments.size()) {
+  for (std::uint32_t f = 0; f < schedule.fragments.size(); ++f) {
+    windows_[f].iteration = windows_[f].complete_before = iteration;
     for (const After& after : schedule.fragments[f].after) {
-      LOCKSTEP_CHECK(after.fragment < f, "fragment " + schedule.fragments[f].name +
-                                             " waits for one that is not before it");
-      watches_.push_back({after.fragment, after.step, f});
+      const bool in_time = after.fragment < f || (after.fragment < schedule.fragments.size() &&
+                                                  after.iterations_back > 0);
+      LOCKSTEP_CHECK(in_time, "fragment " + schedule.fragments[f].name +
+                                  " waits for one that is not before it");
+      watches_.push_back({after.fragment, after.step, after.iterations_back, f});
       if (after.step != After::kWhole) windows_[after.fragment].has_step_watch = true;
     }
+  }
   start();
+  run_until(iteration + 1);
+}
+
+void Progress::run_until(std::int32_t end) {
+  LOCKSTEP_CHECK(end >= end_, "what has been begun is to end earlier");
+  const std::int32_t before = std::exchange(end_, end);
+  if (before == end) return;
+  std::vector<std::uint32_t> held;  // by the end until now
+  paced_left_ = 0;
+  for (std::uint32_t f = 0; f < windows_.size(); ++f) {
+    if (!own_pace(f)) continue;
+    ++paced_left_;
+    if (windows_[f].iteration == before) held.push_back(f);
+  }
+  for (const std::uint32_t f : held)
+    windows_[f].waiting_for = unmet(f);
+  for (const std::uint32_t f : held)
+    if (windows_[f].iteration == before && !windows_[f].is_open && windows_[f].waiting_for == 0)
+      open(f);
 }
 
 void Progress::restart() {
   LOCKSTEP_CHECK(done(), "rank " + std::to_string(rank_) + " restarts before it is done");
   ++iteration_;
   start();
+  run_until(std::max(end_, iteration_ + 1));
+}
+
+/// Within an iteration whatever is waited for is yet to come; in others it may be complete.
+bool Progress::is_met(std::uint32_t fragment, const After& after) const {
+  if (after.iterations_back == 0 && !own_pace(fragment) && !own_pace(after.fragment))
+    return !runs(after.fragment);
+  const std::int32_t wanted = windows_[fragment].iteration - after.iterations_back;
+  return wanted < first_iteration_ || wanted < windows_[after.fragment].complete_before;
+}
+
+std::uint32_t Progress::unmet(std::uint32_t fragment) const {
+  return static_cast<std::uint32_t>(
+      std::ranges::count_if(schedule_.fragments[fragment].after,
+                            [&](const After& after) { return !is_met(fragment, after); }));
 }
 
 void Progress::start() {
-  constexpr std::uint32_t kForever = UINT32_MAX;  // more than there is to be met
-  const auto runs = [&](std::uint32_t f) {
-    return schedule_.fragments[f].when.includes(iteration_);
-  };
   fragments_left_ = 0;
   for (std::uint32_t f = 0; f < windows_.size(); ++f) {
+    if (own_pace(f)) continue;
     Window& window = windows_[f];
+    window.iteration = iteration_;
     window.is_open = false;
     window.waiting_for = kForever;
     if (!runs(f)) continue;
     ++fragments_left_;
-    window.waiting_for = static_cast<std::uint32_t>(std::ranges::count_if(
-        schedule_.fragments[f].after, [&](const After& after) { return runs(after.fragment); }));
+    window.waiting_for = unmet(f);
   }
   // Opening a fragment without steps completes it and may open later ones.
   for (std::uint32_t f = 0; f < windows_.size(); ++f)
-    if (windows_[f].waiting_for == 0 && !windows_[f].is_open) open(f);
+    if (!own_pace(f) && windows_[f].waiting_for == 0 && !windows_[f].is_open) open(f);
 }
 
 void Progress::open(std::uint32_t fragment) {
@@ -82,10 +128,25 @@ void Progress::advance(std::uint32_t fragment) {
       break;
     }
   }
-  if (window.oldest_round == window.shape.rounds) {
+  if (window.oldest_round == window.shape.rounds) finish(fragment);
+}
+
+/// Its iteration is complete. One of its own pace goes on to the next.
+void Progress::finish(std::uint32_t fragment) {
+  Window& window = windows_[fragment];
+  const std::int32_t iteration = window.iteration;
+  window.complete_before = iteration + 1;
+  if (!own_pace(fragment)) {
     --fragments_left_;
-    notify(fragment, After::kWhole);
+    return notify(fragment, After::kWhole, iteration);
   }
+  if (++window.iteration == end_) --paced_left_;
+  window.is_open = false;
+  window.waiting_for = kForever;
+  notify(fragment, After::kWhole, iteration);
+  if (window.iteration == end_) return;
+  window.waiting_for = unmet(fragment);
+  if (window.waiting_for == 0) open(fragment);
 }
 
 void Progress::emit_round(std::uint32_t fragment) {
@@ -118,7 +179,7 @@ void Progress::link(std::uint32_t fragment, StepIndex index, std::uint32_t posit
     // Nobody starts an empty slot; it is complete, whatever it says to wait for.
     node.complete = true;
     --window.incomplete[node.ring];
-    if (window.has_step_watch) notify(fragment, index);
+    if (window.has_step_watch) notify(fragment, index, window.iteration);
     return;
   }
   for (std::uint32_t d = 0; d < step.after_count; ++d) {
@@ -176,7 +237,7 @@ StartedStep Progress::start_next(Lane lane) {
   Node& node = window.nodes[position];
   node.started = true;
   if (node.channel_successor != kNone) met(fragment, node.channel_successor);
-  return {fragment, index, &window.steps[position]};
+  return {fragment, index, &window.steps[position], window.iteration};
 }
 
 /// One of the things that the step at `position` waited for is there.
@@ -201,15 +262,25 @@ void Progress::complete(const StartedStep& started) {
   }
   const std::uint32_t left = --window.incomplete[node.ring];
   const bool was_oldest = node.ring == window.oldest_ring;
-  if (window.has_step_watch) notify(started.fragment, started.index);
+  if (window.has_step_watch) notify(started.fragment, started.index, window.iteration);
   if (left == 0 && was_oldest) advance(started.fragment);
 }
 
-void Progress::notify(std::uint32_t fragment, StepIndex step) {
+/// All are told before the first one is opened: one without steps would be in its next iteration
+/// before it is told of this one.
+void Progress::notify(std::uint32_t fragment, StepIndex step, std::int32_t iteration) {
+  const auto waits = [&](const Watch& watch) {
+    const Window& window = windows_[watch.watcher];
+    return watch.fragment == fragment && watch.step == step && !window.is_open &&
+           window.iteration - watch.iterations_back == iteration &&
+           (!own_pace(watch.watcher) || window.iteration < end_);
+  };
+  bool opens = false;
   for (const Watch& watch : watches_)
-    if (watch.fragment == fragment && watch.step == step &&
-        --windows_[watch.watcher].waiting_for == 0)
-      open(watch.watcher);
+    if (waits(watch)) opens |= --windows_[watch.watcher].waiting_for == 0;
+  if (!opens) return;
+  for (const Watch& watch : watches_)
+    if (waits(watch) && windows_[watch.watcher].waiting_for == 0) open(watch.watcher);
 }
 
 }  // namespace lockstep::schedule

@@ -17,6 +17,7 @@ struct StartedStep {
   std::uint32_t fragment = 0;
   StepIndex index = 0;
   const Step* step = nullptr;
+  std::int32_t iteration = 0;  // of its fragment
 
   explicit operator bool() const { return step != nullptr; }
 };
@@ -26,16 +27,20 @@ struct StartedStep {
 /// - A lane starts its ready steps in program order. It is the caller who knows whether a lane is
 ///   free: one step at a time on Compute and Input and for Combine; any number of Send and Recv.
 /// - A fragment that does not run in the iteration (Fragment::when) counts as complete.
+/// - The rank's next iteration begins with restart(). Fragments of their own pace do not wait for
+///   it, but go no further than run_until() says.
 /// - Within a fragment, Sends to one (peer, stream) start in program order, and so do the Recvs
 ///   from one. Across fragments their dependencies must see to it, which verify() proves.
 /// The schedule must outlive the Progress. Neither copied nor moved: StartedStep points into it.
 class Progress {
  public:
-  /// At the start of iteration `iteration`.
+  /// At the start of iteration `iteration`, up to the end of it.
   Progress(const Schedule& schedule, Rank rank, std::int32_t iteration = 0);
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
+  /// Fragments of their own pace may go through all iterations before `end`.
+  void run_until(std::int32_t end);
   /// Back to the start, for the next iteration. Only when done().
   void restart();
   /// Starts the next ready step of `lane`; empty when none is ready.
@@ -44,8 +49,11 @@ class Progress {
   }
   /// Marks a started step as complete; others may become ready, on any lane.
   void complete(const StartedStep& started);
-  /// Whether every step of every fragment is complete.
+  /// Whether the iteration is over: every step is complete but those of fragments of their own
+  /// pace.
   bool done() const { return fragments_left_ == 0; }
+  /// Whether, besides, those are where they may go no further.
+  bool finished() const { return done() && paced_left_ == 0; }
   Rank rank() const { return rank_; }
 
  private:
@@ -75,6 +83,8 @@ class Progress {
   /// place. Where the oldest stands is kept, so that nothing needs a division.
   struct Window {
     StepSource::Shape shape;
+    std::int32_t iteration = 0;         // under way; of one with its own pace, or the next one
+    std::int32_t complete_before = 0;   // iterations before this one are complete
     std::uint32_t waiting_for = 0;      // entries of Fragment::after not yet met
     std::uint32_t oldest_round = 0;     // rounds before it are complete
     std::uint32_t next_round = 0;       // rounds before it are emitted
@@ -110,11 +120,19 @@ class Progress {
   struct Watch {
     std::uint32_t fragment;
     StepIndex step;
+    std::int32_t iterations_back;
     std::uint32_t watcher;
   };
 
+  bool own_pace(std::uint32_t fragment) const { return schedule_.fragments[fragment].own_pace; }
+  bool runs(std::uint32_t fragment) const {
+    return schedule_.fragments[fragment].when.includes(iteration_);
+  }
+  bool is_met(std::uint32_t fragment, const After& after) const;
+  std::uint32_t unmet(std::uint32_t fragment) const;
   void start();
   StartedStep start_next(Lane lane);
+  void finish(std::uint32_t fragment);
   void open(std::uint32_t fragment);
   void advance(std::uint32_t fragment);
   void emit_round(std::uint32_t fragment);
@@ -122,12 +140,15 @@ class Progress {
   std::uint32_t wait_for_channel(Window& window, StepIndex index, std::uint32_t position);
   void met(std::uint32_t fragment, std::uint32_t position);
   void make_ready(std::uint32_t fragment, StepIndex index, Lane lane);
-  void notify(std::uint32_t fragment, StepIndex step);
+  void notify(std::uint32_t fragment, StepIndex step, std::int32_t iteration);
 
   const Schedule& schedule_;
   Rank rank_;
   std::int32_t iteration_;
-  std::uint32_t fragments_left_ = 0;
+  std::int32_t first_iteration_;
+  std::int32_t end_;                  // of fragments of their own pace
+  std::uint32_t fragments_left_ = 0;  // in this iteration
+  std::uint32_t paced_left_ = 0;      // of those of their own pace, before the end
   std::vector<Window> windows_;
   std::vector<Watch> watches_;
   /// Per lane, the ready steps as fragment × 2³² + step: program order. Heaps, least first.

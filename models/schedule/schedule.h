@@ -45,6 +45,9 @@ struct Buffer {
   std::string name;         // "gradients"
   std::uint64_t count = 0;  // elements
   ElementType type = ElementType::Float32;
+  /// Steps that touch it come in any order, one at a time: computations on the communication lane.
+  /// The only order that is chosen while a schedule runs.
+  bool commutes = false;
   friend bool operator==(const Buffer&, const Buffer&) = default;
 };
 
@@ -116,11 +119,13 @@ class StepSource {
 };
 
 /// A fragment starts on a rank when this is complete on the same rank: the step `step` of
-/// `fragment`, or the whole of it.
+/// `fragment`, or the whole of it; in the same iteration, or in the one so many before it, which
+/// counts as complete if there is none.
 struct After {
   static constexpr StepIndex kWhole = UINT32_MAX;
   std::uint32_t fragment = 0;
   StepIndex step = kWhole;
+  std::int32_t iterations_back = 0;
   friend bool operator==(const After&, const After&) = default;
 };
 
@@ -142,8 +147,12 @@ struct Fragment {
   std::string name;          // "all-reduce 0"
   std::int32_t bucket = -1;  // the bucket it works for, −1 for none
   std::shared_ptr<const StepSource> steps;
-  std::vector<After> after;  // fragments of smaller number only
+  std::vector<After> after;  // in the same iteration: fragments of smaller number only
   Recurrence when{};
+  /// Goes through its iterations by itself: the next begins when this one, and what it is after, is
+  /// complete, in whichever iteration the rank is. Something that it is after must hold it back
+  /// wherever it has no steps.
+  bool own_pace = false;
 };
 
 /// What all ranks do. Program order on a rank: by fragment, then by step.

@@ -88,6 +88,7 @@ std::string text_of(const Schedule& schedule, const Fragment& fragment) {
   for (const After& entry : fragment.after) {
     after.push_back({{"fragment", entry.fragment}});
     if (entry.step != After::kWhole) after.back()["step"] = entry.step;
+    if (entry.iterations_back != 0) after.back()["iterations_back"] = entry.iterations_back;
   }
   std::vector<std::string> programs;
   for (const WrittenProgram& program : write_out(fragment, schedule.ranks))
@@ -97,7 +98,8 @@ std::string text_of(const Schedule& schedule, const Fragment& fragment) {
   if (alike) programs.resize(1);
   return "{\"name\": " + Json(fragment.name).dump() +
          ", \"bucket\": " + std::to_string(fragment.bucket) + ", \"after\": " + after.dump() +
-         text_of(fragment.when) + ",\n     \"programs\": " + listed(programs, "      ") + "}";
+         text_of(fragment.when) + (fragment.own_pace ? ", \"own_pace\": true" : "") +
+         ",\n     \"programs\": " + listed(programs, "      ") + "}";
 }
 
 template <typename Enum>
@@ -176,10 +178,11 @@ Fragment read_fragment(const ObjectReader& reader, const Schedule& schedule) {
   Fragment fragment;
   fragment.name = reader.text("name");
   fragment.bucket = reader.integer<std::int32_t>("bucket", -1, INT32_MAX, -1);
-  for (const ObjectReader& entry : reader.objects("after", {"fragment", "step"}))
-    fragment.after.push_back(
-        {entry.integer<std::uint32_t>("fragment"),
-         entry.integer<StepIndex>("step", 0, After::kWhole - 1, After::kWhole)});
+  for (const ObjectReader& entry : reader.objects("after", {"fragment", "step", "iterations_back"}))
+    fragment.after.push_back({entry.integer<std::uint32_t>("fragment"),
+                              entry.integer<StepIndex>("step", 0, After::kWhole - 1, After::kWhole),
+                              entry.integer<std::int32_t>("iterations_back", 0, 1 << 16, 0)});
+  fragment.own_pace = reader.boolean("own_pace", false);
   if (reader.has("when")) {
     const ObjectReader when = reader.object("when", {"first", "end", "every"});
     fragment.when = {when.integer<std::int32_t>("first", 0, INT32_MAX, 0),
@@ -207,6 +210,7 @@ Buffer read_buffer(const ObjectReader& reader, const Schedule& schedule) {
       throw ConfigError(reader.place("name"), "there are two buffers \"" + buffer.name + "\"");
   buffer.count = reader.integer<std::uint64_t>("count");
   buffer.type = read_name(reader, "type", element_type_names(), buffer.type);
+  buffer.commutes = reader.boolean("commutes", false);
   return buffer;
 }
 
@@ -229,10 +233,11 @@ std::string text_of(const Schedule& schedule, const Code& code) {
 
 std::string to_json(const Schedule& schedule) {
   std::vector<std::string> buffers;
-  for (const Buffer& buffer : schedule.buffers)
-    buffers.push_back(
-        Json{{"name", buffer.name}, {"count", buffer.count}, {"type", name_of(buffer.type)}}
-            .dump());
+  for (const Buffer& buffer : schedule.buffers) {
+    Json json{{"name", buffer.name}, {"count", buffer.count}, {"type", name_of(buffer.type)}};
+    if (buffer.commutes) json["commutes"] = true;
+    buffers.push_back(json.dump());
+  }
   std::vector<std::string> codes;
   for (const Code& code : schedule.codes)
     codes.push_back(text_of(schedule, code));
@@ -253,13 +258,14 @@ Schedule parse_schedule(const std::string& text, const std::string& where) {
   schedule.name = reader.text("name");
   // The bound keeps the key of a channel within 64 bits, and memory within reason.
   schedule.ranks = reader.integer<std::int32_t>("ranks", 1, 1 << 20);
-  for (const ObjectReader& buffer : reader.objects("buffers", {"name", "count", "type"}))
+  for (const ObjectReader& buffer :
+       reader.objects("buffers", {"name", "count", "type", "commutes"}))
     schedule.buffers.push_back(read_buffer(buffer, schedule));
   if (reader.has("codes"))
     for (const ObjectReader& code : reader.objects("codes", {"name", "elements"}))
       schedule.codes.push_back(read_code(code, schedule));
   for (const ObjectReader& fragment :
-       reader.objects("fragments", {"name", "bucket", "after", "when", "programs"}))
+       reader.objects("fragments", {"name", "bucket", "after", "when", "own_pace", "programs"}))
     schedule.fragments.push_back(read_fragment(fragment, schedule));
   return schedule;
 }

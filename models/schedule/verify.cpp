@@ -7,6 +7,8 @@
 #include "models/schedule/event_graph.h"
 #include "models/schedule/findings.h"
 #include "models/schedule/races.h"
+#include "models/schedule/served_run.h"
+#include "models/schedule/spanning.h"
 #include "models/schedule/symbolic_run.h"
 #include "models/schedule/unrolled.h"
 
@@ -48,8 +50,11 @@ void check_frame(const Unrolled& unrolled, const Contract& contract, Findings& f
                                              fragment.name + ": " + what);
     };
     if (section.shape.rounds_in_flight == 0) complain("no round may be in flight");
+    if (fragment.own_pace) complain("has a pace of its own, and one iteration is to be proven");
     for (const After& after : fragment.after) {
-      if (after.fragment >= section.fragment) {
+      if (after.iterations_back != 0) {
+        complain("waits for another iteration, and one is to be proven");
+      } else if (after.fragment >= section.fragment) {
         complain("waits for fragment " + std::to_string(after.fragment) +
                  ", which is not before it");
       } else if (after.step != After::kWhole) {
@@ -80,6 +85,14 @@ std::string coding_fault(const Schedule& schedule, const Step& step) {
   return "";
 }
 
+bool touches_commuting(const Schedule& schedule, const Step& step) {
+  const auto commutes = [&](const Slice& slice) {
+    return slice.count > 0 && slice.buffer < schedule.buffers.size() &&
+           schedule.buffers[slice.buffer].commutes;
+  };
+  return commutes(step.from) || commutes(step.into);
+}
+
 /// What is wrong with a step by itself, or nothing.
 std::string fault_of(const Unrolled& unrolled, StepId id) {
   const Schedule& schedule = unrolled.schedule();
@@ -101,7 +114,8 @@ std::string fault_of(const Unrolled& unrolled, StepId id) {
     case Verb::Nothing:
       return step.after_count > 0 ? "an unused slot waits for nobody" : "";
     case Verb::Compute:
-      if (step.lane == Lane::Communication) return "may not hold up the communication lane";
+      if (step.lane == Lane::Communication && !touches_commuting(schedule, step))
+        return "may not hold up the communication lane";
       break;
     case Verb::Send:
     case Verb::Recv:
@@ -124,6 +138,9 @@ std::string fault_of(const Unrolled& unrolled, StepId id) {
   const bool writes = step.verb != Verb::Send;
   if ((reads && reaches_out(step.from)) || (writes && reaches_out(step.into)))
     return "reaches beyond its buffer";
+  const bool excludes = step.verb == Verb::Compute && step.lane == Lane::Communication;
+  if (touches_commuting(schedule, step) && !excludes)
+    return "touches a buffer that commutes, and may do so while others do";
   const bool adds = step.combine != Operator::Replace && !is_coding(step) && step.into.count > 0;
   if (adds && writes && schedule.buffers[step.into.buffer].type == ElementType::Byte)
     return "adds bytes, whose meaning only a codec knows";
@@ -168,9 +185,7 @@ void report_cycle(const Unrolled& unrolled, const std::vector<StepId>& cycle, Fi
   findings.add(cycle.front(), text + "the first");
 }
 
-}  // namespace
-
-std::vector<Violation> verify(const Schedule& schedule, const Contract& contract) {
+std::vector<Violation> prove(const Schedule& schedule, const Contract& contract) {
   const Unrolled unrolled(schedule);
   Findings findings(unrolled);
   check_frame(unrolled, contract, findings);
@@ -183,8 +198,18 @@ std::vector<Violation> verify(const Schedule& schedule, const Contract& contract
   if (!order.cycle.empty()) report_cycle(unrolled, order.cycle, findings);
   const bool can_run = findings.is_empty();
   find_races(unrolled, messages, findings);
-  if (can_run) find_wrong_values(unrolled, messages, order.events, contract, findings);
+  if (can_run && contract.service)
+    find_wrong_service(unrolled, messages, order.events, contract, findings);
+  else if (can_run)
+    find_wrong_values(unrolled, messages, order.events, contract, findings);
   return findings.take();
+}
+
+}  // namespace
+
+std::vector<Violation> verify(const Schedule& schedule, const Contract& contract) {
+  if (!contract.service) return prove(schedule, contract);
+  return prove(spanning(schedule, contract.service->iterations), contract);
 }
 
 }  // namespace lockstep::schedule

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,17 @@
 #include "models/schedule/schedule.h"
 
 namespace lockstep::schedule {
+
+/// Workers send gradients to servers, which apply them as they come and hand out parameters.
+struct Service {
+  static constexpr std::int32_t kUnbounded = INT32_MAX;
+  std::uint32_t gradients = 0;   // buffer: what a worker contributes
+  std::uint32_t parameters = 0;  // buffer: what it computes with
+  /// S: in iteration i + 1 a worker computes with what all workers' gradients of iterations up to
+  /// i − S are applied to, and its own of iteration i, but none of iterations after i + S.
+  std::int32_t staleness = kUnbounded;
+  std::int32_t iterations = 2;  // that the proof spans: S + 2 show all there is to S
+};
 
 /// What a schedule is to achieve on buffer `buffer`.
 struct Contract {
@@ -22,6 +34,9 @@ struct Contract {
   Slice slice;
   Collective collective = Collective::AllReduce;
   Rank root = 0;  // of a Broadcast
+  /// Instead of a collective: `buffer` is served, and at the end every gradient of every iteration
+  /// is applied exactly once to each element of `slice`, by one rank.
+  std::optional<Service> service{};
 };
 
 struct Violation {
@@ -36,7 +51,8 @@ struct Violation {
 /// - there is no cycle among dependencies, lanes, channel order and messages, even if every Send
 ///   waited for its Recv: so it cannot deadlock;
 /// - no two steps of a rank that touch one element, one of them writing, are unordered by that
-///   rank's own dependencies, nor are fragments that share a channel: so it cannot race;
+///   rank's own dependencies, nor are fragments that share a channel: so it cannot race; steps on
+///   a buffer that commutes need not be, but all of them are where one step runs at a time;
 /// - nothing is sent or combined that was never written, and only the same elements are added;
 /// - what a rank encodes is its own contribution, what is decoded contains every rank's code once,
 ///   in its place;

@@ -7,6 +7,7 @@
 #include "models/base/errors.h"
 #include "models/training/chain.h"
 #include "models/training/coding.h"
+#include "models/training/serving.h"
 
 namespace lockstep::training {
 
@@ -51,6 +52,10 @@ const char* name_of(WorkKind kind) {
       return "weigh";
     case WorkKind::Adopt:
       return "adopt";
+    case WorkKind::Apply:
+      return "apply";
+    case WorkKind::HandOut:
+      return "hand out";
   }
   return "";
 }
@@ -80,6 +85,7 @@ class IterationBuilder {
     const Chain chain = make_chain(job_, network_, iteration_.buckets, iteration_.works);
     for (const Chain::Run& run : chain.runs)
       add_run(run, chain.runs.size() > 1);
+    if (job_.staleness) return add_service(chain);
     const bool is_local = job_.local_steps > 0;
     if (!is_local || job_.local_from > 0) {
       if (is_local) when_ = {.end = job_.local_from};
@@ -101,21 +107,44 @@ class IterationBuilder {
   }
 
  private:
+  Iteration add_service(const Chain& chain) {
+    Serving serving(job_, iteration_.buckets, iteration_.schedule);
+    for (std::size_t b = 0; b < iteration_.buckets.size(); ++b) {
+      const auto row = [&](WorkKind kind) {
+        const Bucket& bucket = iteration_.buckets[b];
+        return row_of({.kind = kind,
+                       .first = bucket.first,
+                       .count = shard_of(bucket, kServed, 0, job_.ranks).count,
+                       .optimizer = job_.update.optimizer});
+      };
+      serving.add(b, chain.gradients_of[ready_stage(b)],
+                  {row(WorkKind::Apply), row(WorkKind::HandOut)});
+    }
+    scratch_ = serving.scratch();
+    iteration_.service = {gather_served(job_, iteration_.buckets),
+                          contract_of_serving(job_, network_.flat_count)};
+    add_buffers();
+    return std::move(iteration_);
+  }
+
   void add_buffers() {
     std::vector<schedule::Buffer>& buffers = iteration_.schedule.buffers;
     buffers = {{.name = "gradients", .count = network_.flat_count},
                {.name = "parameters", .count = network_.flat_count},
                {.name = "scratch", .count = scratch_}};
     const bool synchronises = iteration_.synchronises;
-    if (synchronises || iteration_.accumulates || iteration_.averaging)
+    const bool averages = iteration_.averaging || iteration_.service;
+    if (synchronises || iteration_.accumulates || averages)
       buffers.push_back({.name = "sums", .count = synchronises ? network_.sum_count : 0});
-    const bool averages = iteration_.averaging.has_value();
     if (iteration_.accumulates || averages)
       buffers.push_back({.name = "micro-batch gradients",
                          .count = iteration_.accumulates ? network_.flat_count : 0});
     if (!averages) return;
-    buffers.push_back({.name = "averages", .count = network_.flat_count});
-    iteration_.averaging->alone.buffers = buffers;
+    buffers.push_back({.name = iteration_.service ? "served parameters" : "averages",
+                       .count = network_.flat_count});
+    (iteration_.service ? iteration_.service->gather : iteration_.averaging->alone).buffers =
+        buffers;
+    buffers.back().commutes = iteration_.service.has_value();
   }
 
   void add_run(const Chain::Run& run, bool several) {
@@ -136,14 +165,17 @@ class IterationBuilder {
     ++runs_;
   }
 
+  /// Whose backward pass leaves all that the bucket's reduction waits for.
+  std::size_t ready_stage(std::size_t index) const {
+    const std::vector<Bucket>& buckets = iteration_.buckets;
+    return static_cast<std::size_t>((job_.overlap ? buckets[index] : buckets.back()).first_stage);
+  }
+
   void add_bucket(const Chain& chain, std::size_t index, Coding& coding) {
-    const Bucket& bucket = iteration_.buckets[index];
     const auto in_flight = static_cast<std::size_t>(job_.buckets_in_flight);
-    const auto ready_stage = static_cast<std::size_t>(
-        job_.overlap ? bucket.first_stage : iteration_.buckets.back().first_stage);
-    std::vector<After> after{chain.gradients_of[ready_stage]};
+    std::vector<After> after{chain.gradients_of[ready_stage(index)]};
     if (index >= in_flight) append(finished_[index - in_flight], after);
-    const std::vector<CodedGroup> groups = coded_groups(job_, network_, bucket);
+    const std::vector<CodedGroup> groups = coded_groups(job_, network_, iteration_.buckets[index]);
     if (groups.empty()) {
       finished_[index] = reduce_in_place("all-reduce ", kGradients, index, after);
       return;
@@ -339,6 +371,12 @@ std::vector<Iteration::Claim> Iteration::claims() const {
                               .slice = {buffer, 0, schedule.buffers[buffer].count}};
   };
   std::vector<Claim> claims;
+  if (service) {
+    claims.push_back({schedule, service->contract});
+    for (const schedule::Contract& contract : contracts_of_gathering(buckets))
+      claims.push_back({service->gather, contract});
+    return claims;
+  }
   for (const std::int32_t number : different_iterations(schedule)) {
     const schedule::Schedule running = in_iteration(schedule, number);
     if (averaging && number >= averaging->when.first) {

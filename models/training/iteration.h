@@ -37,6 +37,7 @@ inline constexpr std::uint32_t kScratch = 2;
 inline constexpr std::uint32_t kSums = 3;   // only if batch normalisation is synchronised
 inline constexpr std::uint32_t kMicro = 4;  // gradients of a micro-batch; only if there are several
 inline constexpr std::uint32_t kAverages = 5;  // of parameters; only with local steps
+inline constexpr std::uint32_t kServed = 5;    // parameters; only with staleness
 // Codes have those behind, one for each type of element.
 
 struct Iteration {
@@ -53,10 +54,18 @@ struct Iteration {
     schedule::Schedule alone;
   };
   std::optional<Averaging> averaging;
+  /// With staleness: ranks serve parameters.
+  struct Service {
+    /// Leaves all ranks' served parameters in kServed of every rank.
+    schedule::Schedule gather;
+    schedule::Contract contract;
+  };
+  std::optional<Service> service;
 
   /// The first of the buffers that hold codes.
   std::uint32_t first_code_buffer() const {
-    return averaging ? kAverages + 1 : accumulates ? kMicro + 1 : synchronises ? kSums + 1 : kSums;
+    if (averaging || service) return kAverages + 1;
+    return accumulates ? kMicro + 1 : synchronises ? kSums + 1 : kSums;
   }
 
   /// A schedule and what verify() has to prove of it.
@@ -67,7 +76,7 @@ struct Iteration {
   /// All there is to prove, of one buffer each. In a synchronous iteration an update reads
   /// gradients that hold every rank's once; and so, when batch normalisation is synchronised, do
   /// the sums that it uses. Where parameters are averaged, what becomes of them holds every rank's
-  /// once.
+  /// once. Servers keep the promise of schedule::Service.
   std::vector<Claim> claims() const;
 };
 
@@ -81,7 +90,7 @@ struct Iteration {
 /// With local steps an iteration from `local_from` on has no all-reduce of gradients: every rank
 /// takes its own for its update. At the end of every `local_steps` of them parameters, which move
 /// like gradients otherwise, are averaged bucket by bucket, each rank's by the share of the batch
-/// that it went through.
+/// that it went through. With staleness ranks serve parameters (serving.h).
 Iteration make_iteration(const Job& job, const network::Network& network,
                          const std::vector<std::int32_t>& groups = {});
 

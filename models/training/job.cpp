@@ -26,14 +26,32 @@ bool is_local(const Job& job, std::int32_t iteration) {
 }
 
 bool ranks_differ(const Job& job, std::int32_t iterations) {
-  return job.ranks > 1 && is_local(job, iterations - 1);
+  return job.ranks > 1 && (job.staleness || is_local(job, iterations - 1));
 }
 
 bool parameters_differ(const Job& job, std::int32_t iterations) {
+  if (job.staleness) return job.ranks > 1 && *job.staleness > 0;
   return ranks_differ(job, iterations) && (iterations - job.local_from) % job.local_steps != 0;
 }
 
+namespace {
+
+std::string describe_staleness(const Job& job) {
+  const std::string seen = *job.staleness == kUnboundedStaleness
+                               ? "unbounded"
+                               : std::to_string(*job.staleness) + " (a worker begins iteration i+" +
+                                     std::to_string(*job.staleness + 1) +
+                                     " only when all gradients of iteration i are applied)";
+  return "asynchronous, staleness " + seen +
+         ": servers apply each rank's gradients as they come, weighted by its images, so that one "
+         "iteration of all ranks is one global batch; momentum is the server's and decays once in "
+         "as many gradients as there are ranks, by which the rate goes, too";
+}
+
+}  // namespace
+
 std::string describe_averaging(const Job& job) {
+  if (job.staleness) return describe_staleness(job);
   if (job.local_steps == 0) return "synchronous: gradients are summed in every iteration";
   const std::string from =
       job.local_from > 0 ? " from iteration " + std::to_string(job.local_from) + " on" : "";

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "models/compression/rules.h"
 #include "models/network/network.h"
 #include "models/network/work.h"
+#include "models/schedule/verify.h"
 #include "models/topology/placement.h"
 #include "models/training/learning_rate.h"
 #include "models/training/optimizer.h"
@@ -23,6 +25,10 @@ namespace lockstep::training {
 enum class BatchNorm : std::uint8_t { PerRank, Synchronised };
 
 enum class Fidelity : std::uint8_t { Ideal, Flow, Packet };
+
+/// No bound of the staleness.
+inline constexpr std::int32_t kUnboundedStaleness = schedule::Service::kUnbounded;
+inline constexpr std::int32_t kMostStaleness = 32;  // where there is a bound
 
 /// From iteration `iteration` on the batch is `factor` times what it was before, rounded.
 struct BatchGrowth {
@@ -59,6 +65,11 @@ struct Job {
   /// averaged at the end of every `local_steps` iterations. 0 = synchronous throughout.
   std::int32_t local_steps = 0;
   std::int32_t local_from = 0;
+
+  /// With the parameter server: servers apply each worker's gradients as they come, and a worker
+  /// begins iteration i + S + 1 only when all gradients of iteration i are applied. None:
+  /// synchronous, all gradients are summed first.
+  std::optional<std::int32_t> staleness;
 
   double learning_rate = 0.05;  // the base: what `rate` makes of it is that of an iteration
   RateSchedule rate;

@@ -53,6 +53,22 @@ std::vector<BatchGrowth> growths_of(const std::string& text, Where where) {
   return growths;
 }
 
+Json json_of_staleness(const std::optional<std::int32_t>& staleness) {
+  if (!staleness) return Json("off");
+  return *staleness == kUnboundedStaleness ? Json("unbounded") : Json(*staleness);
+}
+
+std::optional<std::int32_t> staleness_of(const Json& value, Where where) {
+  if (value == Json("off")) return std::nullopt;
+  if (value == Json("unbounded")) return kUnboundedStaleness;
+  const Json number =  // a flag's value is a text
+      value.is_string() ? Json::parse(value.get<std::string>(), nullptr, false) : value;
+  if (!number.is_number_integer())
+    throw ConfigError(where,
+                      "must be off, unbounded, or a number of iterations, is " + value.dump());
+  return integer_of(number, 0, kMostStaleness, where);
+}
+
 constexpr JobField kFields[] = {
     {"accumulate", [](const Job& job) { return Json(job.accumulate); },
      [](Job& job, const Json& value, Where where) {
@@ -70,6 +86,8 @@ constexpr JobField kFields[] = {
      [](Job& job, const Json& value, Where where) {
        job.local_from = integer_of(value, 0, kMany, where);
      }},
+    {"staleness", [](const Job& job) { return json_of_staleness(job.staleness); },
+     [](Job& job, const Json& value, Where where) { job.staleness = staleness_of(value, where); }},
     {"learning_rate", [](const Job& job) { return Json(job.learning_rate); },
      [](Job& job, const Json& value, Where where) {
        if (value.is_number() && value.get<double>() <= 0)

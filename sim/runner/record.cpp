@@ -45,7 +45,9 @@ void Record::completed(Rank rank, const schedule::StartedStep& step, Time start,
     case schedule::Lane::Input:
       break;
   }
-  if (!options_.record_spans || !is_measured(rank)) return;
+  const std::int32_t iteration =
+      step.iteration - options_.first_iteration - options_.warm_up_iterations;
+  if (!options_.record_spans || iteration < 0 || iteration >= options_.iterations) return;
   const bool is_message = what.verb == schedule::Verb::Send || what.verb == schedule::Verb::Recv;
   const bool has_bytes = is_message || what.verb == schedule::Verb::Combine || is_coding(what);
   run_.spans.push_back(
@@ -53,7 +55,7 @@ void Record::completed(Rank rank, const schedule::StartedStep& step, Time start,
        .lane = what.lane,
        .fragment = step.fragment,
        .step = step.index,
-       .iteration = own.iteration - options_.warm_up_iterations,
+       .iteration = iteration,
        .start = start,
        .end = now,
        .bytes = has_bytes

@@ -29,8 +29,10 @@ class Record {
   /// 0, 1, …, warm-up included.
   std::int32_t iteration(Rank rank) const { return of(rank).iteration; }
   bool is_measured(Rank rank) const {
+    // What has its own pace goes on behind the last one.
     return iteration(rank) >= options_.warm_up_iterations &&
-           iteration(rank) - options_.warm_up_iterations < options_.iterations;
+           (!options_.goes_on ||
+            iteration(rank) - options_.warm_up_iterations < options_.iterations);
   }
   /// What there is of all ranks, at the end.
   SimulatedRun take();

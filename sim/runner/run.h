@@ -78,12 +78,15 @@ class Run {
     double slowness = 1;                           // factor on the Compute steps of this iteration
     std::uint32_t first_arrived = Channel::kNone;  // messages to be taken in, in program order
     bool has_turn = false;
-    std::int32_t outages = 0;  // while there are any it starts nothing
+    bool has_ended = false;     // its iterations
+    bool has_finished = false;  // and what it does at its own pace
+    std::int32_t outages = 0;   // while there are any it starts nothing
   };
 
   std::vector<std::uint64_t> take_link_bytes();
   void give_turn(Rank rank);
   void pump(Rank rank);
+  bool end_iteration(RankState& state);
   void draw_slowness(Rank rank);
   bool start(RankState& state, const schedule::StartedStep& step);
   cost::Demand combining(Rank number, const schedule::Step& step);

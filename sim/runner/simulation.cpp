@@ -56,6 +56,9 @@ Run::Run(const JobOnNetwork& job, const topology::Topology& topology, SharedNetw
   for (std::int32_t place = 0; place < folding_.simulated_ranks(); ++place) {
     const Rank rank = folding_.rank_at(place);
     ranks_.emplace_back(schedule_, rank, options_.first_iteration);
+    const std::int32_t iterations = options_.warm_up_iterations + options_.iterations;
+    ranks_.back().progress.run_until(options_.goes_on ? INT32_MAX
+                                                      : options_.first_iteration + iterations);
     if (is_flow()) ranks_.back().quota = cluster_.quota(rank);
   }
 }
@@ -197,15 +200,30 @@ void Run::pump(Rank number) {
       if (!step) break;
       again |= start(state, step);
     }
-    if (!state.progress.done()) continue;
-    const bool has_next = record_.end_iteration(number, now());
-    if (record_.iteration(number) == options_.warm_up_iterations + options_.iterations)
-      --unfinished_ranks_;
-    if (!has_next) return;
-    state.progress.restart();
-    draw_slowness(number);
-    again = true;
+    again |= end_iteration(state);
   }
+}
+
+/// If it is over. Returns whether another begins; behind the last one the rank goes on with what
+/// has its own pace.
+bool Run::end_iteration(RankState& state) {
+  const Rank number = state.progress.rank();
+  if (!state.has_ended && state.progress.done()) {
+    const bool has_next = record_.end_iteration(number, now());
+    const std::int32_t measured = options_.warm_up_iterations + options_.iterations;
+    if (options_.goes_on && record_.iteration(number) == measured) --unfinished_ranks_;
+    if (has_next) {
+      state.progress.restart();
+      draw_slowness(number);
+      return true;
+    }
+    state.has_ended = true;
+  }
+  if (options_.goes_on || !state.has_ended || state.has_finished || !state.progress.finished())
+    return false;
+  state.has_finished = true;
+  --unfinished_ranks_;
+  return false;
 }
 
 void Run::draw_slowness(Rank number) {
@@ -267,7 +285,7 @@ bool Run::start_running(RankState& state, const StartedStep& step, const cost::D
   state.running[lane] = {step, has_quota(state) ? quotas_.runs_at(state.quota) : now()};
   const auto place =
       static_cast<std::uint32_t>(number) * schedule::kLanes + static_cast<std::uint32_t>(lane);
-  const bool shares = step.step->lane != Lane::Communication || is_coding(*step.step);
+  const bool shares = step.step->lane != Lane::Communication || step.step->verb != Verb::Combine;
   if (!shares) {
     const Time duration = delay(demand.seconds);
     state.lane_free_at = cost_.polls(number) ? occupy_processor(number, duration)

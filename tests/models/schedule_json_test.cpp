@@ -102,7 +102,9 @@ TEST_CASE("schedule json: extreme values and odd names come back", "[schedule][j
       {.name = "f/0",
        .bucket = INT32_MAX,
        .steps = std::make_shared<StepList>(std::vector<std::vector<Step>>{{step}}),
-       .after = {{4294967295u, 4294967294u}, {7}}}};
+       .after = {{4294967295u, 4294967294u}, {7}, {3, After::kWhole, 65536}},
+       .own_pace = true}};
+  schedule.buffers[1].commutes = true;
   check_round_trip(schedule);
 }
 

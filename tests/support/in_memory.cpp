@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <numeric>
 #include <stdexcept>
+#include <utility>
 
 #include "models/base/errors.h"
 
@@ -40,12 +41,16 @@ float* InMemoryRun::elements(Rank rank, const Slice& slice) {
 }
 
 /// A rank acts until nothing on it can happen; then it sleeps until a step of its peer has.
-void InMemoryRun::run() {
+void InMemoryRun::run(std::int32_t iterations) {
   std::vector<bool> awake(ranks_.size(), true);
   std::vector<Rank> turns(ranks_.size());
   std::iota(turns.begin(), turns.end(), 0);
-  for (RankState& state : ranks_)
-    if (state.progress.done()) state.progress.restart();
+  iterations_ += iterations;
+  for (RankState& state : ranks_) {
+    state.progress.run_until(iterations_);
+    state.iterations_left = iterations;
+    begin_iteration(state);
+  }
   while (!turns.empty()) {
     const std::size_t turn = random_.below(turns.size());
     const Rank rank = turns[turn];
@@ -63,14 +68,23 @@ void InMemoryRun::run() {
     }
   }
   for (const RankState& state : ranks_)
-    if (!state.progress.done())
+    if (!state.progress.finished() || state.iterations_left > 0)
       throw std::runtime_error("rank " + std::to_string(state.progress.rank()) +
                                " cannot go on, and no other rank can");
+}
+
+void InMemoryRun::begin_iteration(RankState& state) {
+  if (!std::exchange(state.fresh, false)) state.progress.restart();
+  --state.iterations_left;
 }
 
 /// Tries everything that could happen on a rank in random order until something does.
 bool InMemoryRun::act(Rank rank) {
   RankState& state = ranks_[static_cast<std::size_t>(rank)];
+  if (state.progress.done() && state.iterations_left > 0) {
+    begin_iteration(state);
+    return true;
+  }
   const std::size_t choices = schedule::kLanes + state.outstanding.size();
   const std::size_t offset = random_.below(choices);
   for (std::size_t i = 0; i < choices; ++i) {
@@ -129,7 +143,7 @@ bool InMemoryRun::happen(Rank rank, Outstanding& outstanding) {
     case Verb::Nothing:
       throw std::runtime_error("an unused slot was started");
     case Verb::Compute:
-      if (compute_) compute_(rank, step);
+      if (compute_) compute_(rank, step, outstanding.started.iteration);
       return true;
     case Verb::Send: {
       Channel& to = channel(rank, step.target, step.stream);

@@ -22,7 +22,8 @@ enum class Sends : std::uint8_t { Eager, Rendezvous };
 /// random but legal: whatever Progress lets through. The schedule must outlive it.
 class InMemoryRun {
  public:
-  using Compute = std::function<void(Rank, const schedule::Step&)>;
+  /// `iteration`: of the step's fragment.
+  using Compute = std::function<void(Rank, const schedule::Step&, std::int32_t iteration)>;
 
   /// All buffers begin as zeros.
   explicit InMemoryRun(const schedule::Schedule& schedule, std::uint64_t seed,
@@ -31,8 +32,8 @@ class InMemoryRun {
   std::vector<float>& buffer(Rank rank, std::uint32_t buffer);
   /// What Compute steps do; nothing if it is not given.
   void on_compute(Compute compute) { compute_ = std::move(compute); }
-  /// One iteration. Throws std::runtime_error when no rank can go on. May be called again.
-  void run();
+  /// So many iterations. Throws std::runtime_error when no rank can go on. May be called again.
+  void run(std::int32_t iterations = 1);
   std::uint64_t bytes_sent(Rank rank) const;
 
  private:
@@ -53,11 +54,14 @@ class InMemoryRun {
     std::vector<std::vector<float>> buffers;
     std::vector<Outstanding> outstanding;  // in the order of their starts
     std::uint64_t bytes_sent = 0;
+    std::int32_t iterations_left = 0;  // to be begun
+    bool fresh = true;                 // none has been begun
   };
 
   Channel& channel(Rank sender, Rank receiver, std::uint8_t stream) {
     return channels_[{sender, receiver, stream}];
   }
+  void begin_iteration(RankState& state);
   bool act(Rank rank);
   bool start(Rank rank, schedule::Lane lane);
   bool advance(Rank rank, std::size_t which);
@@ -71,6 +75,7 @@ class InMemoryRun {
   Random random_;
   Sends sends_;
   Compute compute_;
+  std::int32_t iterations_ = 0;  // so far, and those under way
   std::deque<RankState> ranks_;
   std::map<std::tuple<Rank, Rank, std::uint8_t>, Channel> channels_;
   std::vector<float> copy_;
