@@ -10,6 +10,7 @@
 #include "cli/choose_for_job.h"
 #include "cli/codec_list.h"
 #include "cli/command_line.h"
+#include "cli/job_faults.h"
 #include "cli/plan_json.h"
 #include "cli/plan_rows.h"
 #include "cli/prediction.h"

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "cli/choose_for_job.h"
+#include "cli/job_faults.h"
 #include "cli/prediction.h"
 #include "models/base/errors.h"
 

@@ -26,47 +26,6 @@ using schedule::Step;
 using schedule::StepIndex;
 using schedule::Verb;
 
-const char* name_of(WorkKind kind) {
-  switch (kind) {
-    case WorkKind::Input:
-      return "input";
-    case WorkKind::Sums:
-      return "sums";
-    case WorkKind::Forward:
-      return "forward";
-    case WorkKind::Loss:
-      return "loss";
-    case WorkKind::GradientSums:
-      return "gradient sums";
-    case WorkKind::Backward:
-      return "backward";
-    case WorkKind::Accumulate:
-      return "accumulate";
-    case WorkKind::PartNorm:
-      return "norm";
-    case WorkKind::WholeNorm:
-      return "norm of the whole";
-    case WorkKind::Update:
-      return "update";
-    case WorkKind::Weigh:
-      return "weigh";
-    case WorkKind::Adopt:
-      return "adopt";
-    case WorkKind::Apply:
-      return "apply";
-    case WorkKind::HandOut:
-      return "hand out";
-  }
-  return "";
-}
-
-std::size_t bucket_of(const Iteration& iteration, std::uint64_t element) {
-  std::size_t bucket = 0;
-  while (iteration.buckets[bucket].first + iteration.buckets[bucket].count <= element)
-    ++bucket;
-  return bucket;
-}
-
 /// The parts of an iteration that are made one after the other.
 class IterationBuilder {
  public:
@@ -395,20 +354,6 @@ std::vector<Iteration::Claim> Iteration::claims() const {
 Iteration make_iteration(const Job& job, const Network& network,
                          const std::vector<std::int32_t>& groups) {
   return IterationBuilder(job, network, groups).build();
-}
-
-std::vector<std::string> work_names(const Iteration& iteration, const Network& network) {
-  std::vector<std::string> names;
-  for (const Work& work : iteration.works) {
-    std::string name = name_of(work.kind);
-    if (work.stage >= 0)
-      name += " " + network.first_layer(network.stages[static_cast<std::size_t>(work.stage)]).name;
-    if (network::is_per_parameter(work.kind))
-      name += " " + std::to_string(bucket_of(iteration, work.first));
-    if (work.micro_batches > 1) name += " of micro-batch " + std::to_string(work.micro_batch);
-    names.push_back(name);
-  }
-  return names;
 }
 
 }  // namespace lockstep::training
