@@ -155,7 +155,8 @@ TEST_CASE("job: a value out of range is an error that names the field", "[traini
   CHECK(error_of(R"({"seed": -1})") ==
         "job.json: /seed: must be a whole number of at least 0, is -1");
   CHECK(error_of(R"({"fidelity": "flaw"})") ==
-        "job.json: /fidelity: must be one of ideal, flow, packet, is \"flaw\"; did you mean \"flow\"?");
+        "job.json: /fidelity: must be one of ideal, flow, packet, is \"flaw\"; did you mean "
+        "\"flow\"?");
   CHECK(error_of(R"({"placement": "random"})") ==
         "job.json: /placement: must be one of packed, scattered, is \"random\"");
   CHECK_THAT(error_of(R"({"algorithm": "rong"})"),
