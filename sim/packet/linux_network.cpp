@@ -55,7 +55,7 @@ void LinuxNetwork::send(std::uint32_t number, std::uint64_t bytes) {
     connection.sender.add(static_cast<std::uint32_t>(payload));
     bytes -= payload;
   } while (bytes > 0);
-  connection.message_ends.push_back(connection.sender.end());
+  connection.arrivals.expect(connection.sender.end());
   transmit(number);
 }
 
@@ -182,42 +182,16 @@ LinuxNetwork::Delivery LinuxNetwork::arrives(std::uint32_t number) {
     acknowledged(number);
     return {};
   }
-  const Delivery delivery = take_in(packet);
-  if (packet.unit == 0 && connection.later.empty()) {
+  const Delivery delivery{packet.connection, connection.arrivals.take(packet.news.number)};
+  if (packet.unit == 0 && !connection.arrivals.has_gap()) {
     free_.push_back(number);
     return delivery;
   }
-  packet.news.all_before = connection.arrived;
+  packet.news.all_before = connection.arrivals.all_before();
   packet.is_back = true;
   packet.hop = 0;
   packet.bytes = 0;
   enqueue(number);
-  return delivery;
-}
-
-/// At the receiver.
-LinuxNetwork::Delivery LinuxNetwork::take_in(const Packet& packet) {
-  Connection& connection = connections_[packet.connection];
-  const PacketNumber number = packet.news.number;
-  if (number > connection.arrived) {
-    const auto place = static_cast<std::size_t>(number - connection.arrived - 1);
-    if (connection.later.size() <= place) connection.later.resize(place + 1);
-    connection.later[place] = true;
-  } else if (number == connection.arrived) {
-    ++connection.arrived;
-    while (!connection.later.empty()) {
-      const bool is_there = connection.later.front();
-      connection.later.pop_front();
-      if (!is_there) break;
-      ++connection.arrived;
-    }
-  }
-  Delivery delivery{packet.connection, 0};
-  while (!connection.message_ends.empty() &&
-         connection.message_ends.front() <= connection.arrived) {
-    connection.message_ends.pop_front();
-    ++delivery.messages;
-  }
   return delivery;
 }
 
@@ -242,9 +216,7 @@ void LinuxNetwork::timer(std::uint32_t number) {
   if (connection.timer != now()) return;  // an earlier one has taken its place
   connection.timer = Time::max();
   if (now() < connection.sender.deadline()) return set_timer(number);
-  const std::uint64_t before = connection.sender.timeouts();
   connection.sender.expired(now());
-  timeouts_ += connection.sender.timeouts() - before;
   transmit(number);
 }
 

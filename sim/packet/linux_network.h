@@ -5,11 +5,11 @@
 
 #include <cstdint>
 #include <deque>
-#include <span>
 #include <vector>
 
 #include "models/topology/topology.h"
 #include "sim/engine/event_queue.h"
+#include "sim/packet/arrivals.h"
 #include "sim/packet/linux_sender.h"
 
 namespace lockstep::sim {
@@ -39,7 +39,6 @@ class LinuxNetwork {
 
   std::uint64_t packets() const { return packets_sent_; }  // sent again ones included
   std::uint64_t lost() const { return lost_; }
-  std::uint64_t timeouts() const { return timeouts_; }
 
  private:
   struct Packet {
@@ -65,10 +64,7 @@ class LinuxNetwork {
     std::uint64_t unit_bytes = 0;     // the most that stays together
     std::uint64_t waiting_bytes = 0;  // in the sending host's queue
     Time timer = Time::max();         // when the next event looks at the deadline
-    // The receiver's.
-    PacketNumber arrived = 0;                 // all before this one
-    std::deque<bool> later{};                 // whether `arrived` + 1 + i is there
-    std::deque<PacketNumber> message_ends{};  // of messages that have not arrived
+    Arrivals arrivals{};              // at the receiver
   };
 
   Time now() const { return queue_.now(); }
@@ -86,7 +82,6 @@ class LinuxNetwork {
   void begin_sending(LinkId link);
   void sent(LinkId link);
   Delivery arrives(std::uint32_t packet);
-  Delivery take_in(const Packet& packet);
   void acknowledged(std::uint32_t packet);
   void set_timer(std::uint32_t connection);
   void timer(std::uint32_t connection);
@@ -100,7 +95,6 @@ class LinuxNetwork {
   std::vector<std::uint32_t> free_;
   std::uint64_t packets_sent_ = 0;
   std::uint64_t lost_ = 0;
-  std::uint64_t timeouts_ = 0;
 };
 
 }  // namespace lockstep::sim

@@ -148,7 +148,6 @@ void LinuxSender::expired(Time now) {
     deadline_ = now + Time::from_seconds(timeout_);
     return;
   }
-  ++timeouts_;
   congestion_.timed_out();
   for (Packet& each : packets_)
     lose(each);

@@ -47,7 +47,6 @@ class LinuxSender {
   /// When expired() is due; Time::max() if nothing is under way.
   Time deadline() const { return deadline_; }
   void expired(Time now);
-  std::uint64_t timeouts() const { return timeouts_; }
 
  private:
   enum class Recovery : std::uint8_t { None, Fast, AfterTimeout };
@@ -91,7 +90,6 @@ class LinuxSender {
   bool probes_ = false;  // the deadline is that of a probe
   Time deadline_ = Time::max();
   Time last_sent_;
-  std::uint64_t timeouts_ = 0;
 };
 
 }  // namespace lockstep::sim

@@ -41,7 +41,7 @@ void TcpNetwork::send(std::uint32_t number, std::uint64_t bytes) {
     bytes -= payload;
     ++connection.written;
   } while (bytes > 0);
-  connection.message_ends.push_back(connection.written);
+  connection.arrivals.expect(connection.written);
   transmit(number);
 }
 
@@ -129,39 +129,14 @@ void TcpNetwork::sent(LinkId link) {
 
 TcpNetwork::Delivery TcpNetwork::arrives(std::uint32_t number) {
   Packet& packet = packets_[number];
-  const Connection& connection = connections_[packet.connection];
+  Connection& connection = connections_[packet.connection];
   if (++packet.hop < connection.links.size()) {
     enqueue(number);
     return {};
   }
-  const Delivery delivery = take_in(packet);
-  packet.acknowledged = connection.arrived;
+  const Delivery delivery{packet.connection, connection.arrivals.take(packet.number)};
+  packet.acknowledged = connection.arrivals.all_before();
   queue_.push(now() + connection.latency_back, kAcknowledged, number);
-  return delivery;
-}
-
-/// At the receiver.
-TcpNetwork::Delivery TcpNetwork::take_in(const Packet& packet) {
-  Connection& connection = connections_[packet.connection];
-  if (packet.number > connection.arrived) {
-    const auto place = static_cast<std::size_t>(packet.number - connection.arrived - 1);
-    if (connection.later.size() <= place) connection.later.resize(place + 1);
-    connection.later[place] = true;
-  } else if (packet.number == connection.arrived) {
-    ++connection.arrived;
-    while (!connection.later.empty()) {
-      const bool is_there = connection.later.front();
-      connection.later.pop_front();
-      if (!is_there) break;
-      ++connection.arrived;
-    }
-  }
-  Delivery delivery{packet.connection, 0};
-  while (!connection.message_ends.empty() &&
-         connection.message_ends.front() <= connection.arrived) {
-    connection.message_ends.pop_front();
-    ++delivery.messages;
-  }
   return delivery;
 }
 

@@ -10,6 +10,7 @@
 
 #include "models/topology/topology.h"
 #include "sim/engine/event_queue.h"
+#include "sim/packet/arrivals.h"
 
 namespace lockstep::sim {
 
@@ -86,11 +87,8 @@ class TcpNetwork {
     Time deadline = Time::max();  // of what is under way
     Time timer = Time::max();     // when the next event looks at it
     Time last_sent;
-    // The receiver's.
-    Number arrived = 0;               // all before this one
-    std::deque<bool> later;           // whether `arrived` + 1 + i is there
-    std::deque<Number> message_ends;  // of messages that have not arrived
-    Number written = 0;               // packets of all messages so far
+    Arrivals arrivals;   // at the receiver
+    Number written = 0;  // packets of all messages so far
   };
 
   Time now() const { return queue_.now(); }
@@ -101,7 +99,6 @@ class TcpNetwork {
   void begin_sending(LinkId link);
   void sent(LinkId link);
   Delivery arrives(std::uint32_t packet);
-  Delivery take_in(const Packet& packet);
   void acknowledged(std::uint32_t packet);
   void advanced(std::uint32_t connection, Number fresh);
   void repeated(std::uint32_t connection);
