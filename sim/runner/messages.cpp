@@ -122,7 +122,7 @@ void Run::begin_flow(std::uint32_t number) {
   message.flowing = true;
   message.began = now();
   if (is_flow()) {
-    if (message.bytes > 0)
+    if (message.bytes > 0 || is_packet(message.channel))
       entering_.push_back(number);
     else
       push(now() + terms(message).latency, kArrived, number);

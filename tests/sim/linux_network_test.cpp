@@ -87,6 +87,17 @@ TEST_CASE("linux network: acknowledgements wait behind the data of others", "[pa
   CHECK(milliseconds(true, Fidelity::Packet) > 24);
 }
 
+TEST_CASE("linux network: a message of nothing takes its way, behind those before it", "[packet]") {
+  // Two cables of 25 us; 125,000 B before it are 1 ms of either, and one packet more of the second.
+  const auto end = [](std::vector<Step> sends, std::vector<Step> receives) {
+    return packets(listed({std::move(sends), std::move(receives)}), gigabit_star(2)).end_seconds();
+  };
+  CHECK(end({send(1, 0)}, {receive(0, 0)}) == Approx(50e-6));
+  const double first = end({send(1, 31'250)}, {receive(0, 31'250)});
+  CHECK(first > 1.05e-3);
+  CHECK(end({send(1, 31'250), send(1, 0)}, {receive(0, 31'250), receive(0, 0)}) >= first);
+}
+
 TEST_CASE("linux network: jobs on an idle network take what flows take", "[packet]") {
   // In a ring each cable has one sender's bytes: nothing is in the way.
   const topology::Topology network = gigabit_star(5);
