@@ -2,6 +2,7 @@
 #include "sim/runner/channels.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "models/base/errors.h"
 
@@ -131,6 +132,16 @@ std::string Channels::waiting(const schedule::Schedule& schedule) const {
             schedule::describe(schedule, *half.step);
   }
   return text;
+}
+
+void Channels::append(Channel::List& list, std::uint32_t number) {
+  messages_[number].next_in_list = Channel::kNone;
+  (list.first == Channel::kNone ? list.first : messages_[list.last].next_in_list) = number;
+  list.last = number;
+}
+
+std::uint32_t Channels::take_first(Channel::List& list) {
+  return std::exchange(list.first, messages_[list.first].next_in_list);
 }
 
 }  // namespace lockstep::sim

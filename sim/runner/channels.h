@@ -24,9 +24,9 @@ struct Message {
   std::uint64_t bytes = 0;
   double later_bytes = 0;  // of a burst: what shares the links afterwards
   std::uint32_t channel = 0;
-  std::uint32_t next = 0;           // in the channel, while half of it is missing
-  std::uint32_t next_to_leave = 0;  // in the channel, while it waits for its turn or is under way
-  std::uint32_t next_arrived = 0;   // at the rank, until it is taken in
+  std::uint32_t next = 0;          // in the channel, while half of it is missing
+  std::uint32_t next_in_list = 0;  // of the channel, while it waits for its turn or is under way
+  std::uint32_t next_arrived = 0;  // at the rank, until it is taken in
   /// What its Recv does with it; until that is known it is priced as one that is only stored.
   schedule::Operator combine = schedule::Operator::Replace;
   Time sending_ends;           // polled: when the sender has done its part
@@ -43,17 +43,20 @@ struct Message {
 
 struct Channel {
   static constexpr std::uint32_t kNone = UINT32_MAX;
+  /// Messages one after the other, each in one list at most.
+  struct List {
+    std::uint32_t first = kNone;
+    std::uint32_t last = kNone;
+  };
 
   Rank sender = 0;
   Rank receiver = 0;
   std::uint8_t stream = 0;
   std::uint32_t first = kNone;  // messages of which one half is missing, the same for all
   std::uint32_t last = kNone;
-  std::uint32_t first_to_leave = kNone;  // messages that are paid for and do not flow yet
-  std::uint32_t last_to_leave = kNone;
-  bool busy = false;                      // one of its messages flows
-  std::uint32_t first_under_way = kNone;  // messages that are sent packet by packet
-  std::uint32_t last_under_way = kNone;
+  List to_leave;                     // messages that are paid for and do not flow yet
+  bool busy = false;                 // one of its messages flows
+  List under_way;                    // messages that are sent packet by packet
   std::uint32_t connection = kNone;  // that these take, once there is one
   std::uint64_t sends = 0;
   std::uint64_t receives = 0;
@@ -75,6 +78,9 @@ class Channels {
   /// Adds a Send (Recv) that starts now, to the oldest message that lacks one or to a new one.
   std::uint32_t add_send(std::uint32_t channel, const schedule::StartedStep& step, Time now);
   std::uint32_t add_receive(std::uint32_t channel, const schedule::StartedStep& step, Time now);
+  void append(Channel::List& list, std::uint32_t message);
+  /// Of a list that is not empty.
+  std::uint32_t take_first(Channel::List& list);
   void release(std::uint32_t message) { free_.push_back(message); }
 
   Message& message(std::uint32_t number) { return messages_[number]; }

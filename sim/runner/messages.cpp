@@ -94,23 +94,18 @@ bool Run::start_receive(RankState& state, const StartedStep& step) {
 void Run::queue_up(std::uint32_t number) {
   Message& message = channels_.message(number);
   Channel& channel = channels_.channel(message.channel);
-  message.next_to_leave = Channel::kNone;
-  if (channel.first_to_leave == Channel::kNone)
-    channel.first_to_leave = number;
-  else
-    channels_.message(channel.last_to_leave).next_to_leave = number;
-  channel.last_to_leave = number;
+  channels_.append(channel.to_leave, number);
   let_leave(message.channel);
 }
 
 /// On an ideal network, where nothing is contended, they do not wait for the end of one another.
 void Run::let_leave(std::uint32_t channel_number) {
   Channel& channel = channels_.channel(channel_number);
-  while (!channel.busy && channel.first_to_leave != Channel::kNone) {
-    const std::uint32_t number = channel.first_to_leave;
+  while (!channel.busy && channel.to_leave.first != Channel::kNone) {
+    const std::uint32_t number = channel.to_leave.first;
     const Message& message = channels_.message(number);
     if (!message.receive && !terms(message).is_eager(message.bytes)) return;
-    channel.first_to_leave = message.next_to_leave;
+    channels_.take_first(channel.to_leave);
     channel.busy = is_flow() && message.bytes > 0 && !is_packet(message.channel);
     begin_flow(number);
   }
@@ -175,21 +170,13 @@ void Run::send_packets(std::uint32_t number) {
         network_.tcp->connect(std::move(there), cluster_.links(message.channel, true));
     network_.ends.push_back({static_cast<std::uint8_t>(first_kind_ / kKinds), message.channel});
   }
-  message.next_to_leave = Channel::kNone;
-  if (channel.first_under_way == Channel::kNone)
-    channel.first_under_way = number;
-  else
-    channels_.message(channel.last_under_way).next_to_leave = number;
-  channel.last_under_way = number;
+  channels_.append(channel.under_way, number);
   network_.tcp->send(channel.connection, message.bytes);
 }
 
 void Run::delivered(std::uint32_t channel, std::uint32_t messages) {
-  for (; messages > 0; --messages) {
-    const std::uint32_t number = channels_.channel(channel).first_under_way;
-    channels_.channel(channel).first_under_way = channels_.message(number).next_to_leave;
-    flowed(number);
-  }
+  for (; messages > 0; --messages)
+    flowed(channels_.take_first(channels_.channel(channel).under_way));
 }
 
 void Run::flowed(std::uint32_t number) {
