@@ -75,14 +75,17 @@ std::vector<collectives::Choice> shortlist(const collectives::Operation& operati
                                            const std::vector<collectives::Algorithm>& named) {
   const collectives::IdealNetwork network = ideal_network(cluster);
   std::vector<collectives::Choice> choices;
-  for (const collectives::Algorithm algorithm : named)
-    for (const collectives::Choice& choice : collectives::candidates(
-             operation, segment_bytes, network, std::numeric_limits<double>::max()))
-      if (choice.algorithm == algorithm) {
-        choices.push_back(choice);
-        break;
-      }
-  if (!named.empty()) return choices;
+  if (!named.empty()) {
+    const std::vector<collectives::Choice> all = collectives::candidates(
+        operation, segment_bytes, network, std::numeric_limits<double>::max());
+    for (const collectives::Algorithm algorithm : named) {
+      const auto best = std::find_if(
+          all.begin(), all.end(),
+          [&](const collectives::Choice& choice) { return choice.algorithm == algorithm; });
+      if (best != all.end()) choices.push_back(*best);
+    }
+    return choices;
+  }
   double messages = 0;
   for (const collectives::Choice& choice :
        collectives::candidates(operation, segment_bytes, network, spread_of(cluster))) {

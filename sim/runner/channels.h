@@ -54,9 +54,9 @@ struct Channel {
   std::uint8_t stream = 0;
   std::uint32_t first = kNone;  // messages of which one half is missing, the same for all
   std::uint32_t last = kNone;
-  List to_leave;                     // messages that are paid for and do not flow yet
+  List to_leave{};                   // messages that are paid for and do not flow yet
   bool busy = false;                 // one of its messages flows
-  List under_way;                    // messages that are sent packet by packet
+  List under_way{};                  // messages that are sent packet by packet
   std::uint32_t connection = kNone;  // that these take, once there is one
   std::uint64_t sends = 0;
   std::uint64_t receives = 0;

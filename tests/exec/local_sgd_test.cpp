@@ -9,35 +9,16 @@
 #include "exec/runner/executor.h"
 #include "exec/training/replica.h"
 #include "models/base/random.h"
+#include "tests/exec/noise_training.h"
 #include "tests/exec/ranks_in_threads.h"
-#include "tests/exec/small_networks.h"
 
 using namespace lockstep;
 
 namespace {
 
+using exec::noise;
+using exec::normalised;
 using Floats = std::vector<float>;
-
-/// A convolution whose output is normalised, so that running means are tracked. Without a kink: in
-/// a ReLU a difference by rounding can be the one between a gradient and none.
-network::Network normalised() {
-  return exec::make_network(8, 8, 1, exec::convolution(4, 3, 1, 1) + exec::kNorm);
-}
-
-exec::Dataset noise(const network::Network& network) {
-  constexpr std::size_t kImages = 90;
-  Random random(4);
-  std::vector<std::uint8_t> pixels(kImages * network.input.elements()), labels(kImages);
-  for (std::uint8_t& pixel : pixels)
-    pixel = static_cast<std::uint8_t>(random.below(256));
-  for (std::uint8_t& label : labels)
-    label = static_cast<std::uint8_t>(random.below(5));
-  const exec::ImageFormat format{.size = {8, 8}};
-  return {"",
-          {},
-          std::make_unique<exec::StoredImages>(format, pixels, labels),
-          std::make_unique<exec::StoredImages>(format, pixels, labels)};
-}
 
 struct Trained {
   std::vector<Floats> parameters;  // of each rank
